@@ -1,0 +1,1 @@
+../../entityseg/__init__.py

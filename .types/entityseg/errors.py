@@ -1,0 +1,1 @@
+../../entityseg/errors.py

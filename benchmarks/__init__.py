@@ -1,0 +1,1 @@
+"""Benchmarks of entityseg: `perf` holds the speed and memory benchmarks."""

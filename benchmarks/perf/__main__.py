@@ -1,0 +1,138 @@
+"""`python -m entityseg.benchmarks.perf generate | ap | startup | rle | panoptic`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one benchmark and prints its table, or its figures as JSON; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        report, text = _COMMANDS[options.command](options)
+    except (OSError, ValueError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(json.dumps(report, indent=1) if options.json else text)
+    return 0
+
+
+def _generate(options: argparse.Namespace) -> tuple[Any, str]:
+    from entityseg.benchmarks.perf.generate import generate
+
+    folders = generate(options.out, options.images, options.replicas, options.seed)
+    lines = [
+        f"{path}  {path.stat().st_size / 1e6:.1f} MB"
+        for folder in folders
+        for path in sorted(folder.glob("*.json"))
+    ]
+    return [str(folder) for folder in folders], "\n".join(lines)
+
+
+def _ap(options: argparse.Namespace) -> tuple[Any, str]:
+    from entityseg.benchmarks.perf import ap
+    from entityseg.benchmarks.perf.peers import TOOLS
+
+    unknown = [name for name in options.tools if name not in TOOLS]
+    if unknown:
+        raise ValueError(f"unknown tool {unknown[0]!r}; there are {', '.join(TOOLS)}")
+    if not set(options.variants) <= set(ap.VARIANTS):
+        raise ValueError(f"the variants are {', '.join(ap.VARIANTS)}")
+    report = ap.compare(
+        options.data, options.tools, options.variants, options.threads, options.repeat, options.bootstrap
+    )
+    return report, ap.table(report)
+
+
+def _startup(options: argparse.Namespace) -> tuple[Any, str]:
+    from entityseg.benchmarks.perf import startup
+
+    report = startup.compare(options.data, options.repeat)
+    return report, startup.table(report)
+
+
+def _rle(options: argparse.Namespace) -> tuple[Any, str]:
+    from entityseg.benchmarks.perf import rle
+
+    report = rle.compare(tuple(options.tools), options.repeat)
+    return report, rle.table(report)
+
+
+def _panoptic(options: argparse.Namespace) -> tuple[Any, str]:
+    from entityseg.benchmarks.perf import panoptic
+
+    report = panoptic.compare(options.ways, options.images, options.repeat)
+    return report, panoptic.table(report)
+
+
+_COMMANDS = {"generate": _generate, "ap": _ap, "startup": _startup, "rle": _rle, "panoptic": _panoptic}
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in text.split(",") if name]
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(number) for number in _names(text)]
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is below 1")
+    return number
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m entityseg.benchmarks.perf",
+        description="Speed and memory against other libraries, in the same run (they are the extra `perf`).",
+    )
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--json", action="store_true", help="print the figures as JSON instead of a table")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    make = commands.add_parser("generate", parents=[shared], help="make the files to score")
+    make.add_argument("out", type=Path, help="folder; the files go to OUT/60, OUT/600, ...")
+    make.add_argument("--images", type=_count, default=60, help="distinct images (default: 60)")
+    make.add_argument("--replicas", type=_numbers, default=[10, 40], help="repetitions (default: 10,40)")
+    make.add_argument("--seed", type=int, default=0, help="same seed, same bytes (default: 0)")
+
+    ap = commands.add_parser("ap", parents=[shared], help="files on disk to all COCO AP figures")
+    ap.add_argument("data", type=Path, help="folder with gt.json, dt_over.json, dt_non.json")
+    peers = "pycocotools,faster-coco-eval,hotcoco,ultrafast-pycocotools,vernier"
+    ap.add_argument("--tools", type=_names, default=_names(f"ours,{peers}"), help=f"default: ours,{peers}")
+    ap.add_argument(
+        "--variants", type=_names, default=["over", "non"], help="over, non or both (default: over,non)"
+    )
+    ap.add_argument("--threads", type=_count, default=1, help="processors a tool may use (default: 1)")
+    ap.add_argument("--repeat", type=_count, default=3, help="measurements, of which the median (default: 3)")
+    ap.add_argument(
+        "--bootstrap", type=int, default=0, help="time ours with this many samples too (default: 0)"
+    )
+
+    startup = commands.add_parser("startup", parents=[shared], help="whole processes, warm cache")
+    startup.add_argument("data", type=Path, help="the 60-image folder")
+    startup.add_argument("--repeat", type=_count, default=9, help="runs of each command (default: 9)")
+
+    rle = commands.add_parser("rle", parents=[shared], help="decoding and the IoU matrix of one image")
+    rle.add_argument(
+        "--tools", type=_names, default=_names("ours,pycocotools,rlemasklib,ultrafast-pycocotools")
+    )
+    rle.add_argument("--repeat", type=_count, default=25, help="rounds, of which the median (default: 25)")
+
+    panoptic = commands.add_parser("panoptic", parents=[shared], help="panoptic PNG to entity RLE and back")
+    panoptic.add_argument(
+        "--ways", type=_names, default=["plain loop", "ours"], help="default: plain loop,ours"
+    )
+    panoptic.add_argument("--images", type=_count, default=4, help="made images (default: 4)")
+    panoptic.add_argument("--repeat", type=_count, default=3, help="rounds an image (default: 3)")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

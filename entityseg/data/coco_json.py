@@ -1,0 +1,208 @@
+"""COCO-like JSON (images, annotations, categories) to a `Dataset`: fast where the file is plain, telling where not."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from entityseg.data import _scan, coco_slow
+from entityseg.data.coco_records import Records, Wanted, join, scan_list
+from entityseg.data.json_file import map_file, parse_json, parse_json_file, require_type
+from entityseg.data.records import Category, Dataset, ImageId, ImageRecord
+from entityseg.errors import Findings
+from entityseg.masks.size import size_problem
+
+__all__ = ["parse_json_file", "read_categories", "read_coco", "read_images"]
+
+_ANNOTATIONS = Wanted("annotations")
+
+
+def read_coco(path: str | Path, *, image_root: Path | None = None) -> Dataset:
+    """Read a COCO-like JSON file of instances or entities.
+
+    Masks may be compressed RLE, uncompressed counts or polygons (several parts: their union). Masks in compressed RLE
+    are decoded and checked when an image is asked for; `entityseg.load` checks them all.
+
+    Raises:
+        MissingFileError: there is no such file.
+        InputError: it is no such file, or a record is wrong; all problems are listed.
+    """
+    path = Path(path)
+    mapped, text = map_file(path)
+    findings = Findings(str(path))
+    scanned = _scan_file(text, mapped)
+    records: Records | None = None
+    if scanned is not None:
+        top, rows = scanned
+        images = read_images(top.get("images"), findings)
+        index_of = {image.id: index for index, image in enumerate(images)}
+        records = join(rows, mapped, text, images, index_of, _ANNOTATIONS, str(path))
+    if records is None:
+        findings = Findings(str(path))
+        top = require_type(parse_json(mapped, str(path)), dict, "the file", str(path))
+        annotations = require_type(top.pop("annotations", None), list, "`annotations`", str(path))
+        images = read_images(top.get("images"), findings)
+        index_of = {image.id: index for index, image in enumerate(images)}
+        records = coco_slow.read_records(annotations, images, index_of, _ANNOTATIONS, findings)
+    categories = read_categories(top.get("categories"), findings)
+    findings.raise_errors()
+    _warn_of_unknown_categories(records, categories, findings)
+    return Dataset(
+        images=tuple(images),
+        categories=tuple(categories),
+        offsets=records.offsets,
+        ids=records.ids,
+        category_ids=records.category_ids,
+        iscrowd=records.iscrowd,
+        source=records.source,
+        file_areas=records.areas,
+        info={key: value for key, value in top.items() if key not in ("images", "annotations", "categories")},
+        path=path,
+        image_root=image_root,
+        warnings=findings,
+    )
+
+
+def _scan_file(text: NDArray[np.uint8], mapped: mmap.mmap) -> tuple[dict[str, Any], NDArray[np.int64]] | None:
+    """Return the top-level values but `annotations`, and the scanned rows of those; None for the slow reader."""
+    p = 3 if mapped[:3] == b"\xef\xbb\xbf" else 0
+    while p < len(text) and text[p] in b" \t\r\n":
+        p += 1
+    if p >= len(text) or text[p] != _scan.OPEN_OBJECT:
+        return None
+    spans: dict[str, tuple[int, int]] = {}
+    rows = None
+    p += 1
+    while True:
+        start, stop, p = _scan.key(text, p)
+        if start < 0 or p >= len(text):
+            return None
+        name = mapped[start:stop].decode("ascii")
+        if name == "annotations":
+            scanned = scan_list(text, p) if text[p] == _scan.OPEN_LIST and rows is None else None
+            if scanned is None:
+                return None
+            rows, p = scanned
+        else:
+            end = int(_scan.value_end(text, p))
+            if end < 0 or name in spans:
+                return None
+            spans[name] = p, end
+            p = end
+        while p < len(text) and text[p] in b" \t\r\n":
+            p += 1
+        if p >= len(text) or text[p] not in (_scan.COMMA, _scan.CLOSE_OBJECT):
+            return None
+        p += 1
+        if text[p - 1] == _scan.CLOSE_OBJECT:
+            break
+    if mapped[p:].strip() or rows is None:
+        return None
+    try:
+        return {name: orjson.loads(mapped[start:stop]) for name, (start, stop) in spans.items()}, rows
+    except orjson.JSONDecodeError:
+        return None
+
+
+def read_images(value: Any, findings: Findings) -> list[ImageRecord]:
+    """Read the `images` of a COCO-like JSON; problems are added to `findings`, and their records left out."""
+    images: list[ImageRecord] = []
+    seen: dict[ImageId, int] = {}
+    for i, record in enumerate(_list(value, "images", findings)):
+        where = f"images[{i}]"
+        missing = [key for key in ("id", "file_name", "height", "width") if key not in record]
+        if missing:
+            message = f"the image has no {', '.join(missing)}"
+            findings.add("key.missing", message, "Give each image id, file_name, height and width.", record=where)
+            continue
+        image_id, name, size = record["id"], record["file_name"], (record["height"], record["width"])
+        problem = size_problem(size)
+        if isinstance(image_id, bool) or not isinstance(image_id, int | str):
+            message = "the id of an image must be an integer"
+            findings.add("id.type", message, "Write an integer.", record=where, field="id", value=image_id)
+        elif not isinstance(name, str):
+            message = "file_name must be a string"
+            findings.add("name.type", message, "Write the name.", record=where, field="file_name", value=name)
+        elif problem:
+            findings.add("image.size", *problem, record=where, field="height, width", value=size)
+        elif image_id in seen:
+            message = f"the id is that of images[{seen[image_id]}] too"
+            remedy = "Give each image of a file its own id."
+            findings.add("id.duplicate", message, remedy, record=where, field="id", value=image_id)
+        else:
+            seen[image_id] = i
+            extra = {k: v for k, v in record.items() if k not in ("id", "file_name", "height", "width")}
+            images.append(ImageRecord(image_id, name, size[0], size[1], extra))
+    return images
+
+
+def read_categories(value: Any, findings: Findings) -> list[Category]:
+    """Read the `categories` of a COCO-like JSON; thing or stuff comes from `isthing` or `type`."""
+    categories: list[Category] = []
+    seen: dict[int, int] = {}
+    for i, record in enumerate(_list([] if value is None else value, "categories", findings)):
+        where = f"categories[{i}]"
+        category_id, name = record.get("id"), record.get("name")
+        if isinstance(category_id, bool) or not isinstance(category_id, int) or not isinstance(name, str):
+            message = "a category needs an integer id and a name"
+            findings.add("category.invalid", message, "Write id and name.", record=where, value=record)
+            continue
+        if category_id in seen:
+            message = f"the id is that of categories[{seen[category_id]}] too"
+            remedy = "Give each category its own id; only names may repeat."
+            findings.add("id.duplicate", message, remedy, record=where, field="id", value=category_id)
+            continue
+        seen[category_id] = i
+        supercategory = record.get("supercategory")
+        extra = {key: v for key, v in record.items() if key not in ("id", "name", "supercategory")}
+        if supercategory is not None and not isinstance(supercategory, str):
+            extra["supercategory"], supercategory = supercategory, None
+        categories.append(Category(category_id, name, is_thing(record), supercategory, extra))
+    return categories
+
+
+def is_thing(record: Mapping[str, Any]) -> bool | None:
+    """Return whether a category record is a thing, from `isthing` (COCO) or `type` (EntitySeg); None if unsaid.
+
+    >>> is_thing({"isthing": 1}), is_thing({"type": "stuff"}), is_thing({})
+    (True, False, None)
+    """
+    if record.get("isthing") in (0, 1):
+        return bool(record["isthing"])
+    return {"thing": True, "stuff": False}.get(str(record.get("type")))
+
+
+def _list(value: Any, name: str, findings: Findings) -> Sequence[dict[str, Any]]:
+    """Return a list of objects; what is none is a finding."""
+    if not isinstance(value, list):
+        message = f"`{name}` must be a list" if value is not None else f"the file has no `{name}`"
+        findings.add("json.shape", message, "Check that this is a COCO-like file.", field=name)
+        return []
+    for i, record in enumerate(value):
+        if not isinstance(record, dict):
+            message = "the record must be an object {...}"
+            findings.add("record.type", message, "Write an object.", record=f"{name}[{i}]", value=record)
+    return [record for record in value if isinstance(record, dict)]
+
+
+def _warn_of_unknown_categories(
+    records: Records, categories: Sequence[Category], findings: Findings
+) -> None:
+    known = np.array([category.id for category in categories], np.int64)
+    unknown = np.flatnonzero(~np.isin(records.category_ids, known))
+    for row in unknown.tolist():
+        findings.add(
+            "category.unknown",
+            "no category has this id",
+            "Add the category to `categories`, or score without classes.",
+            record=f"annotations[{records.positions[row]}]",
+            field="category_id",
+            value=int(records.category_ids[row]),
+            severity="warning",
+        )

@@ -1,0 +1,248 @@
+"""Records of COCO JSON (annotations or results) as columns: a fast reader for what is as it should be.
+
+`scan` finds the fields in the mapped file; what it does not understand goes to `coco_slow.py`, which parses the file
+into objects and names every problem. Both make the same `Records`.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from entityseg.data import _scan
+from entityseg.data.records import ImageId, ImageRecord
+from entityseg.data.sources import EncodedSource
+from entityseg.masks.runlengths import Int64Array
+
+ANNOTATION_KEYS = frozenset(
+    {"id", "image_id", "category_id", "iscrowd", "area", "bbox", "segmentation"}
+)
+_BATCH = 1 << 15
+# Files above this are scanned by two threads; below, starting one costs more than it saves.
+_SPLIT_BYTES = 1 << 23
+
+
+@dataclass(frozen=True)
+class Records:
+    """Columns of n records, grouped by image.
+
+    Attributes:
+        offsets: int64 [images + 1], rows of each image.
+        positions: int64 [n], index of each row's record in the file's list.
+        ids, category_ids: int64 [n]; -1 where absent.
+        iscrowd: bool [n].
+        scores: float64 [n], None if not asked for.
+        areas: float64 [n], as the file states them, NaN where absent.
+        box_areas: float64 [n], width times height of `bbox`, NaN where absent; None if not asked for.
+        source: the masks.
+    """
+
+    offsets: Int64Array
+    positions: Int64Array
+    ids: Int64Array
+    category_ids: Int64Array
+    iscrowd: NDArray[np.bool_]
+    scores: NDArray[np.float64] | None
+    areas: NDArray[np.float64]
+    box_areas: NDArray[np.float64] | None
+    source: EncodedSource
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the records of a file must have.
+
+    Attributes:
+        list_name: name of the list in messages.
+        ids: whether each record has an id of its own.
+        scores: whether each record has a score.
+        box_areas: whether to read `bbox` too.
+        known: keys that are not extras.
+    """
+
+    list_name: str
+    ids: bool = True
+    scores: bool = False
+    box_areas: bool = False
+    known: frozenset[str] = ANNOTATION_KEYS
+
+
+def scan_list(text: NDArray[np.uint8], start: int, threads: int = 2) -> tuple[NDArray[np.int64], int] | None:
+    """Scan the list whose opening bracket is at `start`.
+
+    Returns:
+        The rows (columns as in `_scan.py`) and the position behind the list; None if the slow reader must look.
+    """
+    stop = len(text)
+    first = start + 1
+    while first < stop and text[first] in b" \t\r\n":
+        first += 1
+    if first < stop and text[first] == _scan.CLOSE_LIST:
+        return np.empty((0, _scan.N_COLUMNS), np.int64), first + 1
+    border = _guess_border(text, (first + stop) // 2) if threads > 1 and stop - first > _SPLIT_BYTES else stop
+    if border == stop:
+        rows, end = _scan_until(text, first, stop)
+        return None if end < 0 else (rows, end)
+    with ThreadPoolExecutor(1) as pool:
+        second = pool.submit(_scan_until, text, border, stop)
+        rows, end = _scan_until(text, first, border)
+        rest, rest_end = second.result()
+    if end < 0:
+        return None
+    if text[end - 1] == _scan.CLOSE_LIST:
+        return rows, end
+    if end != border or rest_end < 0:
+        # The guess was no border of records, or the second half needs the slow reader: go on in one thread.
+        rest, rest_end = _scan_until(text, end, stop)
+    return None if rest_end < 0 else (np.concatenate([rows, rest]), rest_end)
+
+
+def _scan_until(text: NDArray[np.uint8], position: int, until: int) -> tuple[NDArray[np.int64], int]:
+    batches = []
+    while True:
+        batch = np.empty((_BATCH, _scan.N_COLUMNS), np.int64)
+        count, position = _scan.scan_records(text, position, until, batch)
+        batches.append(batch[:count])
+        if count < _BATCH or position < 0:
+            return (batches[0] if len(batches) == 1 else np.concatenate(batches)), position
+
+
+def _guess_border(text: NDArray[np.uint8], position: int) -> int:
+    """Return where a record seems to begin behind `position`; the end of the text if nothing looks like it."""
+    while position < len(text):
+        window = text[position : position + (1 << 16)].tobytes()
+        at = window.find(b"}")
+        while at >= 0:
+            after = window[at + 1 : at + 64].lstrip()
+            if after[:1] == b"," and after[1:].lstrip()[:1] == b"{":
+                return position + window.index(b"{", at + 1)
+            at = window.find(b"}", at + 1)
+        position += len(window)
+    return len(text)
+
+
+def join(
+    rows: NDArray[np.int64],
+    mapped: mmap.mmap,
+    text: NDArray[np.uint8],
+    images: Sequence[ImageRecord],
+    index_of: Mapping[ImageId, int],
+    wanted: Wanted,
+    file: str,
+) -> Records | None:
+    """Check scanned rows and group them by image; None if something is not as it should be."""
+    seen = rows[:, _scan.SEEN]
+    needed = _scan.SEEN_IMAGE | _scan.SEEN_SIZE
+    if wanted.ids:
+        needed |= _scan.SEEN_ID | _scan.SEEN_CATEGORY
+    if ((seen & needed) != needed).any() or (rows[:, _scan.COUNTS_START] < 0).any():
+        return None
+    crowd = rows[:, _scan.ISCROWD]
+    if (crowd > 1).any() or (crowd < -1).any():
+        return None
+    if wanted.ids and len(np.unique(rows[:, _scan.ID])) < len(rows):
+        return None
+    index = _image_index(rows[:, _scan.IMAGE_ID], index_of)
+    if index is None:
+        return None
+    sizes = np.array([image.size for image in images], np.int64).reshape(-1, 2)
+    if not np.array_equal(rows[:, _scan.HEIGHT : _scan.WIDTH + 1], sizes[index]):
+        return None
+    scores = None
+    if wanted.scores:
+        scores = _numbers(mapped, text, rows[:, _scan.SCORE_START : _scan.SCORE_STOP + 1])
+        if scores is None or not np.isfinite(scores).all():
+            return None
+    areas = _numbers(mapped, text, rows[:, _scan.AREA_START : _scan.AREA_STOP + 1], absent=np.nan)
+    boxes = _boxes(mapped, rows) if wanted.box_areas else None
+    if areas is None or (wanted.box_areas and boxes is None):
+        return None
+
+    order = np.argsort(index, kind="stable")
+    offsets = np.searchsorted(index[order], np.arange(len(images) + 1)).astype(np.int64)
+    rows = rows[order]
+    has_extras = bool((seen & _scan.SEEN_OTHER).any())
+    source = EncodedSource(
+        text=text,
+        starts=np.ascontiguousarray(rows[:, _scan.COUNTS_START]),
+        stops=np.ascontiguousarray(rows[:, _scan.COUNTS_STOP]),
+        offsets=offsets,
+        sizes=[image.size for image in images],
+        escaped=True,
+        positions=order,
+        list_name=wanted.list_name,
+        file=file,
+        spans=np.ascontiguousarray(rows[:, :2]) if has_extras else None,
+        known=wanted.known,
+    )
+    return Records(
+        offsets=offsets,
+        positions=order,
+        ids=np.where(seen[order] & _scan.SEEN_ID, rows[:, _scan.ID], -1),
+        category_ids=np.where(seen[order] & _scan.SEEN_CATEGORY, rows[:, _scan.CATEGORY_ID], -1),
+        iscrowd=rows[:, _scan.ISCROWD] == 1,
+        scores=None if scores is None else scores[order],
+        areas=areas[order],
+        box_areas=None if boxes is None else boxes[order],
+        source=source,
+    )
+
+
+def _image_index(image_ids: Int64Array, index_of: Mapping[ImageId, int]) -> Int64Array | None:
+    """Return the position of each image id; None if one is unknown or the ids are not all integers."""
+    if not all(isinstance(image_id, int) for image_id in index_of):
+        return None
+    try:
+        known = np.fromiter(index_of.keys(), np.int64, len(index_of))
+    except OverflowError:
+        return None
+    order = np.argsort(known)
+    if len(known) == 0:
+        return np.empty(0, np.int64) if len(image_ids) == 0 else None
+    at = np.minimum(np.searchsorted(known, image_ids, sorter=order), len(known) - 1)
+    if not np.array_equal(known[order[at]], image_ids):
+        return None
+    return np.fromiter(index_of.values(), np.int64, len(index_of))[order[at]]
+
+
+def _numbers(
+    mapped: mmap.mmap, text: NDArray[np.uint8], spans: NDArray[np.int64], absent: float | None = None
+) -> NDArray[np.float64] | None:
+    """Return the numbers that lie at the spans; None if one is no number, or absent while `absent` is None."""
+    there = spans[:, 0] >= 0
+    if absent is None and not there.all():
+        return None
+    spans = spans[there]
+    first = text[spans[:, 0]]
+    if not ((first == 45) | ((first >= 48) & (first <= 57))).all():
+        return None
+    pieces = [mapped[start:stop] for start, stop in spans.tolist()]
+    try:
+        values = np.array(orjson.loads(b"[" + b",".join(pieces) + b"]"), np.float64)
+    except (orjson.JSONDecodeError, OverflowError):
+        return None
+    if there.all():
+        return values
+    result = np.full(len(there), np.nan if absent is None else absent)
+    result[there] = values
+    return result
+
+
+def _boxes(mapped: mmap.mmap, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    """Return width times height of every `bbox`, NaN where absent; None if one is not four numbers."""
+    areas = np.full(len(rows), np.nan)
+    for i, (start, stop) in enumerate(rows[:, _scan.BBOX_START : _scan.BBOX_STOP + 1].tolist()):
+        if start >= 0:
+            box = orjson.loads(mapped[start:stop])
+            if not isinstance(box, list) or len(box) not in (0, 4):
+                return None
+            if any(isinstance(side, bool) or not isinstance(side, int | float) for side in box):
+                return None
+            areas[i] = box[2] * box[3] if box else np.nan
+    return areas

@@ -1,0 +1,169 @@
+"""Where the PNG of an image lies, which name a written one gets, and sets of PNGs with a JSON that comes last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+import numpy as np
+
+from entityseg.data.records import Dataset, ImageRecord
+from entityseg.data.targets import folder_target, json_target
+from entityseg.errors import Finding, Findings, InputError, MissingFileError, input_error
+
+R = TypeVar("R")
+
+# Names tried to tell whether a folder is the one.
+_TRIED = 20
+
+
+def unsafe(name: str) -> bool:
+    """Return whether a file name of outside data leaves its folder or cannot be a file name.
+
+    >>> unsafe("val/a.png"), unsafe("../a.png"), unsafe("/etc/passwd")
+    (False, True, True)
+    """
+    if not name or any(ord(character) < 32 for character in name):
+        return True
+    return name.startswith(("/", "\\")) or name[1:2] == ":" or ".." in name.replace("\\", "/").split("/")
+
+
+def add_unsafe(findings: Findings, name: object, record: str) -> None:
+    """Add the finding for a name that `unsafe` refuses."""
+    message = "the file name is empty, absolute, has `..` or control characters"
+    remedy = "Write the name relative to the folder of the files."
+    findings.add("file.name", message, remedy, record=record, field="file_name", value=name)
+
+
+def png_candidates(name: str) -> list[str]:
+    """Return the PNG names that a `file_name` may stand for, the likeliest first.
+
+    COCO names the PNG itself. The EntitySeg release names the image, and its code cuts at the first dot.
+
+    >>> png_candidates("a.b.jpg")
+    ['a.b.png', 'a.png', 'a.b.jpg.png']
+    """
+    folder, _, bare = name.rpartition("/")
+    stem = bare.rpartition(".")[0] or bare
+    names = [f"{stem}.png", f"{bare.split('.')[0]}.png", f"{bare}.png"]
+    if bare.lower().endswith(".png"):
+        names.insert(0, bare)
+    if folder:
+        names = [f"{folder}/{one}" for one in names] + names
+    return list(dict.fromkeys(names))
+
+
+def find_png(root: Path, name: str) -> Path | None:
+    """Return the PNG of a `file_name` in the folder `root`, None if there is none."""
+    for candidate in png_candidates(name):
+        try:
+            if (root / candidate).is_file():
+                return root / candidate
+        except OSError:  # A name that is too long.
+            return None
+    return None
+
+
+def find_root(folders: Iterable[Path], names: Sequence[str]) -> Path | None:
+    """Return the folder that has most of the first PNGs, None if none has any; the first of equals."""
+    tried = [name for name in names if not unsafe(name)][:_TRIED]
+    best, best_count = None, 0
+    for folder in dict.fromkeys(folders):
+        if folder.is_dir():
+            count = sum(find_png(folder, name) is not None for name in tried)
+            if count > best_count:
+                best, best_count = folder, count
+    return best
+
+
+def missing_folder(what: str, file: Path, folders: Iterable[Path]) -> MissingFileError:
+    """Return the error for a set whose PNG folder is not where it should be."""
+    tried = ", ".join(str(folder) for folder in dict.fromkeys(folders))
+    message = f"no PNG of the {what} was found; looked in {tried}"
+    return MissingFileError(Finding("png.folder", message, "Give the folder as `png_root`.", file=str(file)))
+
+
+def missing_file(path: Path, record: str) -> Finding:
+    """Return the finding for a PNG that is not there."""
+    message, remedy = "there is no such PNG", "Unpack the archive of the PNGs again, or check `png_root`."
+    return Finding("png.missing", message, remedy, file=str(path), record=record)
+
+
+def located(error: InputError, file: Path) -> Iterator[Finding]:
+    """Yield the findings of an error with the file they belong to."""
+    for finding in error.findings:
+        yield finding if finding.file else replace(finding, file=str(file))
+
+
+def png_names(images: Sequence[ImageRecord]) -> list[str]:
+    """Return a PNG name for each image: its file name with `.png`, unique, sub-folders kept.
+
+    Raises:
+        InputError: a file name leaves its folder.
+
+    >>> png_names([ImageRecord(1, "a.jpg", 2, 2), ImageRecord(2, "a.png", 2, 2)])
+    ['a.png', 'a.png.png']
+    """
+    findings = Findings()
+    names: list[str] = []
+    taken: set[str] = set()
+    for i, image in enumerate(images):
+        if unsafe(image.file_name):
+            add_unsafe(findings, image.file_name, f"images[{i}]")
+            continue
+        path = PurePosixPath(image.file_name)
+        name, number = str(path.with_suffix(".png")), 1
+        while name.casefold() in taken:
+            name = f"{path}{'' if number == 1 else f'.{number}'}.png"
+            number += 1
+        taken.add(name.casefold())
+        names.append(name)
+    findings.raise_errors()
+    return names
+
+
+def write_set(
+    path: Path,
+    json_name: str,
+    folder_name: str,
+    write_pngs: Callable[[Path], R],
+    write_json: Callable[[Path, R], None],
+    *,
+    overwrite: bool,
+) -> None:
+    """Write a folder of PNGs, then the JSON that says they are whole.
+
+    Args:
+        path: a `.json` file, whose PNGs go into the folder of its name beside it; or a folder for both.
+        json_name, folder_name: their names in a folder.
+        write_pngs: writes the PNGs into a folder and returns what the JSON needs.
+        write_json: writes the JSON.
+        overwrite: whether what is there may be replaced.
+
+    Raises:
+        UsageError: the target is there and `overwrite` is not set.
+    """
+    if path.suffix.lower() != ".json":
+        with folder_target(path, json_name, overwrite=overwrite) as folder:
+            write_json(folder / json_name, write_pngs(folder / folder_name))
+        return
+    file = json_target(path, json_name, overwrite=overwrite)
+    file.unlink(missing_ok=True)
+    with folder_target(file.with_suffix(""), file.name, overwrite=overwrite) as folder:
+        made = write_pngs(folder)
+    write_json(file, made)
+
+
+def require_known_categories(dataset: Dataset) -> None:
+    """Raise `InputError` if an annotation has a category that the dataset does not list."""
+    known = np.array(sorted(dataset.category_of), np.int64)
+    rows = np.flatnonzero(~np.isin(dataset.category_ids, known))
+    if len(rows):
+        image = dataset.images[int(np.searchsorted(dataset.offsets, rows[0], side="right")) - 1]
+        message = f"{len(rows)} annotations have a category that `categories` does not list"
+        remedy = "Add it to `categories`, or make the dataset class-agnostic (`agnostic`)."
+        where = f"image {image.id}, annotation {dataset.ids[rows[0]]}"
+        value = int(dataset.category_ids[rows[0]])
+        raise input_error("category.unknown", message, remedy, record=where, field="category_id", value=value)

@@ -1,0 +1,109 @@
+"""JSON from outside: read with bounds, and every way it can be broken said with its place."""
+
+from __future__ import annotations
+
+import json
+import mmap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from entityseg.errors import Finding, InputError, MissingFileError, input_error
+
+# The full EntitySeg ground truth is about 0.2 GB, its predictions a few GB at the most.
+MAX_BYTES = 16 * 2**30
+# Above this, a file is not parsed a second time only to word its problem better.
+_MAX_DIAGNOSED = 2**30
+
+
+class NotFinite:
+    """Stands for a NaN or an infinity, which JSON does not know but many writers write."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def map_file(path: Path) -> tuple[mmap.mmap, NDArray[np.uint8]]:
+    """Map a file into memory; return the map and a uint8 view of it.
+
+    Raises:
+        MissingFileError: there is no such file.
+        InputError: it is empty, a folder, or larger than 16 GB.
+    """
+    if not path.exists():
+        remedy = "Check the path."
+        raise MissingFileError(Finding("file.missing", "there is no such file", remedy, file=str(path)))
+    if path.is_dir():
+        raise input_error("file.folder", "this is a folder", "Give the file itself.", file=str(path))
+    size = path.stat().st_size
+    if size == 0:
+        message, remedy = "the file is empty", "Write it again; it was probably cut off."
+        raise input_error("file.empty", message, remedy, file=str(path))
+    if size > MAX_BYTES:
+        message = f"the file has {size} bytes, more than the limit of {MAX_BYTES}"
+        raise input_error("file.large", message, "Split the file.", file=str(path))
+    with open(path, "rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return mapped, np.frombuffer(mapped, np.uint8)
+
+
+def parse_json_file(path: str | Path) -> Any:
+    """Parse a JSON file strictly.
+
+    NaN and infinities, which are not JSON, come as `NotFinite` values, so that the record that has one can be named.
+
+    Raises:
+        MissingFileError: there is no such file.
+        InputError: empty, too large, not UTF-8, cut, too deeply nested or otherwise no JSON; says where.
+    """
+    path = Path(path)
+    mapped, _ = map_file(path)
+    return parse_json(mapped, str(path))
+
+
+def parse_json(data: bytes | mmap.mmap | memoryview, file: str) -> Any:
+    """Parse JSON bytes; as `parse_json_file`."""
+    view = memoryview(data)
+    if view[:3] == b"\xef\xbb\xbf":
+        view = view[3:]
+    try:
+        return orjson.loads(view)
+    except orjson.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        reason = str(error.msg)
+    if "recursion" in reason.lower():
+        message = "the JSON is nested more than 1,024 deep"
+        raise input_error("json.deep", message, "No format of ours nests more than 10 deep.", file=file)
+    raw = bytes(view) if len(view) <= _MAX_DIAGNOSED else b""
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        message = f"the file is not UTF-8: byte {raw[error.start]:#04x} at position {error.start}"
+        raise input_error("json.utf8", message, "Write the file as UTF-8.", file=file) from None
+    if "NaN" in text or "Infinity" in text:
+        try:
+            return json.loads(text, parse_constant=NotFinite)
+        except (ValueError, RecursionError):
+            pass  # Broken in another way too, which orjson's message says.
+    cut = view.nbytes and bytes(view[-64:]).rstrip()[-1:] not in (b"}", b"]")
+    message = f"the file is no valid JSON at {place}: {reason}"
+    remedy = "The file looks cut off: write or download it again." if cut else "Write it with a JSON library."
+    raise input_error("json.invalid", message, remedy, file=file, record=place) from None
+
+
+def require_type(value: Any, kind: type, what: str, file: str) -> Any:
+    """Return `value` if it is a `kind`, else raise `InputError` naming what it should be."""
+    if isinstance(value, kind):
+        return value
+    names = {dict: "an object {...}", list: "a list [...]"}
+    message = f"{what} must be {names[kind]}, not {type(value).__name__}"
+    raise input_error("json.shape", message, "Check that this is the right kind of file.", file=file)
+
+
+__all__ = ["InputError", "NotFinite", "map_file", "parse_json", "parse_json_file", "require_type"]

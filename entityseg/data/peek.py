@@ -1,0 +1,70 @@
+"""What a JSON file holds, told from a few of its bytes instead of all of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+Kind = Literal["entity", "instances", "panoptic", "list", "other"]
+
+MARKER = b'"entityseg"'
+_WINDOW = 1 << 20
+_HEAD = 1 << 12
+# Needles may lie across two windows.
+_OVERLAP = 64
+
+
+def peek(path: Path) -> Kind:
+    """Tell what kind of JSON a file holds, whatever its name says.
+
+    Reads up to the first annotation: a file whose annotations come first is told from its first bytes, one without
+    any is read once, window by window.
+
+    Returns:
+        `entity` (our own marker), `instances` (annotations with `segmentation`, or none at all), `panoptic`
+        (annotations with `segments_info`), `list` (a list, such as predictions), or `other`.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with open(path, "rb") as file:
+        data = file.read(_WINDOW)
+        start = data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+        if start == b"[":
+            return "list"
+        if start != b"{":
+            return "other"
+        if MARKER in data[:_HEAD]:
+            return "entity"
+        lists: set[bytes] = set()
+        while True:
+            found = [(data.find(key), kind) for key, kind in _KEYS.items()]
+            there = sorted((at, kind) for at, kind in found if at >= 0)
+            if there:
+                return there[0][1]
+            lists.update(key for key in (b'"images"', b'"annotations"') if key in data)
+            more = file.read(_WINDOW)
+            if not more:
+                return "instances" if len(lists) == 2 else "other"
+            data = data[-_OVERLAP:] + more
+
+
+_KEYS: dict[bytes, Kind] = {b'"segments_info"': "panoptic", b'"segmentation"': "instances"}
+
+
+def json_files(folder: Path, depth: int = 2) -> list[Path]:
+    """Return the JSON files in a folder and up to `depth` levels below it, in order of their paths.
+
+    Folders of images are not searched.
+    """
+    found = []
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError:
+        return []
+    for entry in entries:
+        if entry.suffix.lower() == ".json" and entry.is_file():
+            found.append(entry)
+        elif depth > 0 and not entry.name.startswith((".", "images")) and entry.is_dir():
+            found += json_files(entry, depth - 1)
+    return found

@@ -1,0 +1,90 @@
+"""Files that are whole or not there: temporary name in the same folder, sync, rename."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+_TEMPORARY = ".part-"
+
+
+@contextmanager
+def atomic_file(path: str | Path) -> Iterator[IO[bytes]]:
+    """Open a binary file for writing that appears under `path` only when it is complete.
+
+    On an error, and when the process dies, `path` keeps what it had before.
+
+    Raises:
+        OSError: the folder is not writable or the disk is full; the temporary file is removed.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{_TEMPORARY}{secrets.token_hex(6)}-{path.name}")
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write `data` to `path` at once or not at all."""
+    with atomic_file(path) as file:
+        file.write(data)
+
+
+def write_json(path: str | Path, value: Any, *, indent: bool = False) -> None:
+    """Write `value` as JSON in the order of its keys; NaN and infinities become `null`."""
+    import orjson
+
+    options = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE | (orjson.OPT_INDENT_2 if indent else 0)
+    write_bytes(path, orjson.dumps(value, option=options))
+
+
+@contextmanager
+def atomic_folder(path: str | Path) -> Iterator[Path]:
+    """Give a temporary folder beside `path` that becomes `path` only when the block ends without an error.
+
+    An empty folder under `path` is replaced. Leftovers of a killed run are removed first.
+
+    Raises:
+        FileExistsError: `path` exists and holds something.
+    """
+    path = Path(path).resolve()
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise FileExistsError(f"{path} exists and is not empty")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in path.parent.glob(f"{_TEMPORARY}*-{path.name}"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    temporary = path.with_name(f"{_TEMPORARY}{secrets.token_hex(6)}-{path.name}")
+    temporary.mkdir()
+    try:
+        yield temporary
+        if path.exists():
+            path.rmdir()
+        os.replace(temporary, path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Make renames in a folder durable where the platform can."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,62 @@
+"""Intersections and IoU of the masks of one image, on runs."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from entityseg.errors import input_error
+from entityseg.masks import _pairs
+from entityseg.masks.runlengths import Int64Array, RunLengths
+
+
+def intersections(
+    a: RunLengths, b: RunLengths, *, crowd: NDArray[np.bool_] | None = None, least_iou: float = 0.0
+) -> Int64Array:
+    """Count the pixels that each mask of `a` shares with each mask of `b`.
+
+    Args:
+        a, b: n and m masks of the same image.
+        crowd: bool [m], masks of b for which IoU means intersection over the area of a.
+        least_iou: leave out (as 0) pairs whose IoU cannot reach this; 0 counts all.
+
+    Returns:
+        int64 [n, m], pixels.
+
+    Raises:
+        InputError: the images differ in size.
+
+    >>> a = RunLengths((1, 10), [0, 6], [0, 2])
+    >>> b = RunLengths((1, 10), [4, 10, 8, 9], [0, 2, 4])
+    >>> intersections(a, b).tolist()
+    [[2, 0]]
+    """
+    if a.size != b.size:
+        message = f"masks of images of {a.size} and {b.size} (height, width) cannot be compared"
+        raise input_error("mask.size", message, "Bring both to the same image size first.")
+    common = np.zeros((len(a), len(b)), np.int64)
+    flags = np.zeros(len(b), np.bool_) if crowd is None else np.ascontiguousarray(crowd, np.bool_)
+    _pairs.intersections(
+        a.edges, a.offsets, a.areas, a.boxes, a.profiles,
+        b.edges, b.offsets, b.areas, b.boxes, b.profiles,
+        flags, least_iou, common,
+    )  # fmt: skip
+    return common
+
+
+def iou_matrix(
+    a: RunLengths, b: RunLengths, *, crowd: NDArray[np.bool_] | None = None, least_iou: float = 0.0
+) -> NDArray[np.float64]:
+    """Return the IoU of each mask of `a` with each mask of `b`, float64 [n, m]; equal to pycocotools' `iou`.
+
+    Two empty masks have IoU 0. Arguments and errors are those of `intersections`.
+
+    >>> a = RunLengths((1, 10), [0, 6], [0, 2])
+    >>> iou_matrix(a, RunLengths((1, 10), [4, 10], [0, 2])).tolist()
+    [[0.2]]
+    """
+    common = intersections(a, b, crowd=crowd, least_iou=least_iou)
+    union = a.areas[:, None] + b.areas[None, :] - common
+    if crowd is not None:
+        union = np.where(np.asarray(crowd, bool)[None, :], a.areas[:, None], union)
+    return common / np.maximum(union, 1)

@@ -1,0 +1,9 @@
+"""Metrics: one file a family; pure functions and a mergeable table."""
+
+from __future__ import annotations
+
+from entityseg.metrics.entity_ap import EntityAP, ImageMatches, match_image
+from entityseg.metrics.result import Counts, Score
+from entityseg.metrics.score import evaluate, score
+
+__all__ = ["Counts", "EntityAP", "ImageMatches", "Score", "evaluate", "match_image", "score"]

@@ -1,0 +1,63 @@
+"""COCO results JSON: a list of `{image_id, segmentation, score}`; other keys are ignored and recomputed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from entityseg.data import coco_slow
+from entityseg.data.coco_records import ANNOTATION_KEYS, Records, Wanted, join, scan_list
+from entityseg.data.json_file import map_file, parse_json
+from entityseg.data.records import Dataset
+from entityseg.errors import Findings, input_error
+from entityseg.predictions.records import Predictions
+
+_SHAPE_REMEDY = "Write a list of {image_id, segmentation, score}, as for COCO."
+
+
+def read_coco_results(path: str | Path, gt: Dataset, *, box_areas: bool = False) -> Predictions:
+    """Read class-agnostic predictions in COCO's results format for the images of `gt`.
+
+    Masks are decoded and checked when an image is asked for.
+
+    Args:
+        path: the JSON file.
+        gt: the ground truth, which says what images there are and their sizes.
+        box_areas: read `bbox` too, whose area pycocotools takes for the detection's.
+
+    Raises:
+        MissingFileError: there is no such file.
+        InputError: it is no such file, or a record is wrong; all problems are listed.
+    """
+    path = Path(path)
+    wanted = Wanted("predictions", ids=False, scores=True, box_areas=box_areas, known=ANNOTATION_KEYS | {"score"})
+    mapped, text = map_file(path)
+    findings = Findings(str(path))
+    records: Records | None = None
+    start = len(mapped[:4096]) - len(mapped[:4096].lstrip())
+    if text[start] == ord("["):
+        scanned = scan_list(text, start)
+        if scanned is not None and not mapped[scanned[1] :].strip():
+            records = join(scanned[0], mapped, text, gt.images, gt.index_of, wanted, str(path))
+    if records is None:
+        parsed = parse_json(mapped, str(path))
+        if isinstance(parsed, dict) and isinstance(parsed.get("annotations"), list):
+            parsed = parsed["annotations"]
+        if not isinstance(parsed, list):
+            message = "predictions must be a list [...] of records"
+            raise input_error("json.shape", message, _SHAPE_REMEDY, file=str(path))
+        records = coco_slow.read_records(parsed, gt.images, gt.index_of, wanted, findings)
+        findings.raise_errors()
+    assert_scores = records.scores if records.scores is not None else np.empty(0)
+    return Predictions(
+        images=gt.images,
+        offsets=records.offsets,
+        scores=assert_scores,
+        category_ids=records.category_ids,
+        source=records.source,
+        listed=np.diff(records.offsets) > 0,
+        box_areas=records.box_areas,
+        path=path,
+        warnings=findings,
+    )
