@@ -19,7 +19,7 @@ from typing import Any
 Figures = list[float]
 Run = Callable[[Path, Path], Figures]
 
-NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
+NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR@1", "AR@10", "AR@100", "ARs", "ARm", "ARl")
 SIZED = ("APs", "APm", "APl", "ARs", "ARm", "ARl")
 
 
@@ -113,7 +113,8 @@ def ours(threads: int, bootstrap: int, **options: Any) -> Run:
 
     def run(truth: Path, predictions: Path) -> Figures:
         result = score(truth, predictions, bootstrap=bootstrap, threads=threads, overlap="allow", **options)
-        return [float(result.figures.get(name, math.nan)) for name in NAMES]
+        values = [result.values.get(name) for name in NAMES]
+        return [math.nan if value is None else float(value) for value in values]
 
     return run
 

@@ -36,8 +36,8 @@ def write_coco(
     Args:
         dataset: what to write.
         file: open for binary writing.
-        encoding: `rle` (compressed), `counts` (lists of run lengths) or `polygons` (holes are lost; crowds and
-            empty masks, which polygons cannot say, stay compressed).
+        encoding: `rle` (compressed), `counts` (lists of run lengths) or `polygons` (holes are lost; crowds
+            and empty masks, which polygons cannot say, stay compressed).
         thing_key: key under which a category says that it is a thing, where its record has no such key yet.
         head: top-level keys that come first.
         threads: images encoded side by side.

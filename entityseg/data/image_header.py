@@ -1,7 +1,7 @@
-"""Size, EXIF orientation and wholeness of an image file, from its header and its last bytes: nothing is decoded.
+"""Size, EXIF orientation and wholeness of an image file, told without decoding it.
 
-JPEG (ITU T.81, EXIF 2.32) and PNG (ISO 15948) are read here, so that pictures of any size, and of any number, cost
-next to nothing; Pillow reads the headers of the other kinds.
+JPEG (ITU T.81, EXIF 2.32) and PNG (ISO 15948) are read here, so that pictures of any size, and of any number,
+cost next to nothing; Pillow reads the headers of the other kinds.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from entityseg.masks.runlengths import Size
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _ORIENTATION_TAG = 0x0112
-# Camera makers put thumbnails and notes behind the picture, so the end marker is looked for in the last bytes.
+# Camera makers put thumbnails and notes behind the picture, so the end marker is looked for in the last
+# bytes.
 _TAIL = 1 << 16
 # Segments and chunks before the size; real files have a few dozen.
 _MOST_PARTS = 10_000
@@ -31,7 +32,8 @@ class ImageHeader:
 
     Attributes:
         size: (height, width) of the stored pixels.
-        orientation: EXIF orientation, 1 (upright) to 8; 5 to 8 turn the picture by a quarter when it is shown.
+        orientation: EXIF orientation, 1 (upright) to 8; 5 to 8 turn the picture by a quarter when it is
+            shown.
         whole: whether the file's end is there (JPEG and PNG; True for other kinds).
     """
 

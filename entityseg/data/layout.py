@@ -1,4 +1,4 @@
-"""The EntitySeg release on disk: its files under both naming schemes, its folders, and where each is to be had."""
+"""The EntitySeg release on disk: its files under both naming schemes, its folders, and their sources."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ ARCHIVE_FOLDERS = ("images_merge", "images", "images_{subset}_{count}", "")
 _DEEPEST = 4
 
 ANNOTATION_SOURCE = (
-    "GitHub release v1.0 of adobe-research/EntitySeg-Dataset (annotations and url.json), under the Adobe Research "
-    "License: non-commercial research only, pass the licence on with every copy"
+    "GitHub release v1.0 of adobe-research/EntitySeg-Dataset (annotations and url.json), under the Adobe "
+    "Research License: non-commercial research only, pass the licence on with every copy"
 )
 IMAGE_SOURCE = (
     "the gated Hugging Face dataset repository qqlu1992/Adobe_EntitySeg, the Google Drive folder linked from "
@@ -140,7 +140,12 @@ def _annotation_files(folder: Path, depth: int) -> Iterator[Path]:
         if name.endswith((".json", ".txt")):
             if entry.is_file():
                 yield entry
-        elif depth > 0 and not name.startswith((".", "images")) and "_maps_" not in name and not SUBSET.match(name):
+        elif (
+            depth > 0
+            and not name.startswith((".", "images"))
+            and "_maps_" not in name
+            and not SUBSET.match(name)
+        ):
             if entry.is_dir():
                 yield from _annotation_files(entry, depth - 1)
 
@@ -159,15 +164,20 @@ def find_maps(path: Path, part: Part) -> Path | None:
 def find_image_root(path: Path, part: Part, top: Path) -> Path | None:
     """Return the folder that a part's `file_name` starts from; None if no folder of images is near.
 
-    Looks for `images` (or `images_lr`) in the folders above the file, and for the subsets' folders themselves.
+    Looks for `images` (or `images_lr`) in the folders above the file, and for the subsets' folders
+    themselves.
     """
     inside = top in path.parents
-    for base in [path.parent, *path.parents][:_DEEPEST + 2]:
+    for base in [path.parent, *path.parents][: _DEEPEST + 2]:
         candidates = [base / part.images] if part.images != "images" else [base / "images", base]
         for folder in candidates:
             subsets = subset_folders(folder)
             # An `images` folder without subsets may be anybody's, unless it belongs to what was asked for.
-            own = folder != base and folder.is_dir() and (base in (top, path.parent) or (inside and top in base.parents))
+            own = (
+                folder != base
+                and folder.is_dir()
+                and (base in (top, path.parent) or (inside and top in base.parents))
+            )
             if subsets or own:
                 return subsets.get(part.subset, folder) if part.subset else folder
         if base == base.parent:

@@ -17,8 +17,8 @@ _OVERLAP = 64
 def peek(path: Path) -> Kind:
     """Tell what kind of JSON a file holds, whatever its name says.
 
-    Reads up to the first annotation: a file whose annotations come first is told from its first bytes, one without
-    any is read once, window by window.
+    Reads up to the first annotation: a file whose annotations come first is told from its first bytes, one
+    without any is read once, window by window.
 
     Returns:
         `entity` (our own marker), `instances` (annotations with `segmentation`, or none at all), `panoptic`

@@ -72,19 +72,27 @@ class EncodedSource:
 
     def checked_masks(self, index: int, findings: Findings) -> RunLengths:
         """Return the masks of an image; malformed ones become empty and are added to `findings`."""
-        rows = slice(self.offsets[index], self.offsets[index + 1])
-        starts, stops = self.starts[rows], self.stops[rows]
+        first, last = int(self.offsets[index]), int(self.offsets[index + 1])
+        starts, stops = self.starts[first:last], self.stops[first:last]
         masks, problems = coco.decode(self.text, starts, stops, self.sizes[index], escaped=self.escaped)
         if (problems[:, 0] == _decode.OTHER_ESCAPE).any():
-            strings = [self.text[start:stop].tobytes() for start, stop in zip(starts, stops, strict=True)]
-            return coco.from_counts([json.loads(b'"' + string + b'"') for string in strings], self.sizes[index])
-        for i in np.flatnonzero(problems[:, 0]):
+            strings = [
+                _unescaped(self.text[start:stop].tobytes()) for start, stop in zip(starts, stops, strict=True)
+            ]
+            ends = np.cumsum([0] + [len(string) for string in strings], dtype=np.int64)
+            joined = np.frombuffer(b"".join(strings), np.uint8)
+            masks, problems = coco.decode(joined, ends[:-1], ends[1:], self.sizes[index])
+        for i in np.flatnonzero(problems[:, 0]).tolist():
             code, detail = problems[i].tolist()
             value = self.text[starts[i] : min(stops[i], starts[i] + 200)].tobytes()
-            record = f"{self.list_name}[{self.positions[rows][i]}]"
+            record = self.record_of(first + i)
             kind, message, remedy = coco.explain(code, detail, self.sizes[index])
             findings.add(kind, message, remedy, file=self.file, record=record, field="counts", value=value)
         return masks
+
+    def record_of(self, row: int) -> str:
+        """Return where the record of a row stands in the file."""
+        return f"{self.list_name}[{self.positions[row]}]"
 
     def extras(self, index: int) -> Sequence[Mapping[str, Any]]:
         """Return the other keys of each record of the image, parsed from the file again."""
@@ -97,6 +105,15 @@ class EncodedSource:
         else:
             return ()
         return found if any(found) else ()
+
+
+def _unescaped(raw: bytes) -> bytes:
+    """Return the content of a JSON string; one that is none becomes a byte that the decoder refuses."""
+    try:
+        text: str = json.loads(b'"' + raw + b'"')
+    except ValueError:
+        return b"\xff"
+    return text.encode("utf-8", "surrogatepass")
 
 
 @dataclass

@@ -17,8 +17,8 @@ def json_target(
     """Return the JSON file to write: `path` if it ends in `.json`, else `customary` in the folder `path`.
 
     Raises:
-        UsageError: the file is there and `overwrite` is not set, or `unused` has options that the format does not
-            know.
+        UsageError: the file is there and `overwrite` is not set, or `unused` has options that the format does
+            not know.
     """
     refuse_options(unused or {})
     path = Path(path)
@@ -38,8 +38,8 @@ def json_target(
 def folder_target(path: str | Path, marker: str, *, overwrite: bool = False) -> Iterator[Path]:
     """Give a folder to write into, in which the file `marker` comes last and says that the rest is whole.
 
-    A folder that is not there appears when the block ends without an error. With `overwrite`, one that is there loses
-    its marker first, so that old and new files are never taken for one set.
+    A folder that is not there appears when the block ends without an error. With `overwrite`, one that is
+    there loses its marker first, so that old and new files are never taken for one set.
 
     Raises:
         UsageError: the folder is there, is not empty, and `overwrite` is not set; or `path` is a file.
@@ -50,7 +50,9 @@ def folder_target(path: str | Path, marker: str, *, overwrite: bool = False) -> 
         raise usage_error("target.file", message, "Name a folder.", file=str(path))
     if path.is_dir() and any(path.iterdir()):
         if not overwrite:
-            raise usage_error("target.exists", "the folder is there and is not empty", _REMEDY, file=str(path))
+            raise usage_error(
+                "target.exists", "the folder is there and is not empty", _REMEDY, file=str(path)
+            )
         (path / marker).unlink(missing_ok=True)
         yield path
         return

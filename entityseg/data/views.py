@@ -1,4 +1,4 @@
-"""Datasets made from others without decoding a mask: some of the images and rows, other keys, painted masks."""
+"""Datasets made from others without decoding a mask: some images and rows, other keys, painted masks."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class ExtrasSource(_View):
     """A source whose other keys are changed.
 
     Attributes:
-        change: takes the position of an image and a list with a mapping for each row, and returns such a list.
+        change: takes the position of an image and a list of a mapping for each row, and returns such a list.
         counts: rows of each image.
     """
 
@@ -95,7 +95,7 @@ class ExtrasSource(_View):
 
 @dataclass(frozen=True)
 class PaintedSource(_View):
-    """A source whose overlapping masks are painted by area: larger ones first, so that small ones stay visible."""
+    """A source whose overlapping masks are painted, larger ones first, so that small ones stay visible."""
 
     def masks(self, index: int) -> RunLengths:
         """Return disjoint masks of image number `index`."""
@@ -103,19 +103,16 @@ class PaintedSource(_View):
 
 
 def paint_by_area(masks: RunLengths) -> RunLengths:
-    """Return disjoint masks: each pixel belongs to the smallest mask that covers it (ties: the earlier one).
+    """Return disjoint masks: each pixel belongs to the smallest mask that covers it (ties: higher run bytes).
 
     >>> from entityseg.masks.runlengths import RunLengths
     >>> paint_by_area(RunLengths((1, 9), [2, 4, 0, 9], [0, 2, 4])).areas.tolist()
     [2, 7]
     """
     from entityseg.masks import are_disjoint, paint
+    from entityseg.masks.order import by_size
 
-    if are_disjoint(masks):
-        return masks
-    # Of two equal areas the later one is painted first.
-    order = np.lexsort((-np.arange(len(masks)), -masks.areas))
-    return paint(masks, order)
+    return masks if are_disjoint(masks) else paint(masks, by_size(masks))
 
 
 def select(

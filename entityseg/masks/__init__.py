@@ -23,9 +23,13 @@ from entityseg.masks.algebra import (
 )
 from entityseg.masks.coco import from_coco, from_counts, to_coco, to_counts, to_strings
 from entityseg.masks.dense import from_dense, to_dense
+from entityseg.masks.geometry import crop, flip, resize
 from entityseg.masks.idmap import from_id_map, to_id_map
+from entityseg.masks.morphology import boundary_band, dilate, erode
 from entityseg.masks.pairwise import intersections, iou_matrix
 from entityseg.masks.png import from_panoptic_png, to_id_png, to_panoptic_png
+from entityseg.masks.polygons import from_polygons, to_polygons
+from entityseg.masks.regions import components, count_components, count_holes, fill_holes, holes
 from entityseg.masks.runlengths import MAX_PIXELS, RunLengths, Size
 
 __all__ = [
@@ -34,25 +38,38 @@ __all__ = [
     "RunLengths",
     "Size",
     "are_disjoint",
+    "boundary_band",
     "complement",
+    "components",
+    "count_components",
+    "count_holes",
     "coverage",
+    "crop",
     "difference",
+    "dilate",
+    "erode",
+    "fill_holes",
+    "flip",
     "from_coco",
     "from_counts",
     "from_dense",
     "from_id_map",
     "from_panoptic_png",
+    "from_polygons",
+    "holes",
     "intersection",
     "intersections",
     "iou_matrix",
     "overlaps",
     "paint",
+    "resize",
     "to_coco",
     "to_counts",
     "to_dense",
     "to_id_map",
     "to_id_png",
     "to_panoptic_png",
+    "to_polygons",
     "to_strings",
     "union",
     "union_area",

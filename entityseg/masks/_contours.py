@@ -34,9 +34,9 @@ def _inside(edges, begin, end, height, width, x, y):  # type: ignore[no-untyped-
 def trace(edges, offsets, height, width):  # type: ignore[no-untyped-def]
     """Return x, y, x, y, ... of the corners where each contour turns, and where each contour begins.
 
-    The masks are 4-connected components, none empty. The walk keeps the component on its right and starts at the
-    component's first pixel, which has none of it above or to the left. Where two of its pixels share only a corner,
-    the walk keeps them apart.
+    The masks are 4-connected components, none empty. The walk keeps the component on its right and starts at
+    the component's first pixel, which has none of it above or to the left. Where two of its pixels share only
+    a corner, the walk keeps them apart.
     """
     n_parts = len(offsets) - 1
     stops = np.zeros(n_parts + 1, np.int64)

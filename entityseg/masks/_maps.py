@@ -1,8 +1,9 @@
 """Kernels: row-major maps of ids to column-major runs and back, each pixel touched once, row by row.
 
-A map is seen as bytes: `step` bytes a pixel, lowest first. So one kernel serves every integer type and RGB pixels,
-whose id is R + 256 G + 65,536 B. Walking down columns would miss the cache at every pixel; instead each row is
-compared with the row above (or copied from it), and only the few pixels that differ are looked at one by one.
+A map is seen as bytes: `step` bytes a pixel, lowest first. So one kernel serves every integer type and RGB
+pixels, whose id is R + 256 G + 65,536 B. Walking down columns would miss the cache at every pixel; instead
+each row is compared with the row above (or copied from it), and only the few pixels that differ are looked at
+one by one.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ CHUNK = 96
     types.int64,
 )
 def scan(rows, step):  # type: ignore[no-untyped-def]
-    """Return the ids that occur (in no order), and the segments of the scan line: where each starts, its id's index.
+    """Return the ids that occur, in no order, and the scan line's segments (start, id's index).
 
     Args: uint8 [height, width * step] and the bytes a pixel has.
     """
@@ -179,14 +180,15 @@ def collect(starts, labels, rank, pixels, edges, offsets):  # type: ignore[no-un
 def fill(edges, offsets, height, values, background, box, out):  # type: ignore[no-untyped-def]
     """Write disjoint masks into a row-major map of bytes that is all background.
 
-    Args: values uint8 [masks, step] and background uint8 [step], the bytes of a pixel; box (x, y, width, height),
-    a box around all masks; out uint8 [height, width * step].
+    Args: values uint8 [masks, step] and background uint8 [step], the bytes of a pixel; box (x, y, width,
+    height), a box around all masks; out uint8 [height, width * step].
     """
     step = len(background)
     left, top = box[0], box[1]
     right, bottom = left + box[2], top + box[3]
 
-    # An event is a pixel that differs from the one above. Of two at one pixel, the start comes after the stop.
+    # An event is a pixel that differs from the one above. Of two at one pixel, the start comes after the
+    # stop.
     counts = np.zeros(2 * height + 1, np.int64)
     for phase in range(2):
         if phase == 1:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from numba import njit, types
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 def readonly(dtype: Any, ndim: int = 1) -> types.Array:
@@ -15,7 +13,7 @@ def readonly(dtype: Any, ndim: int = 1) -> types.Array:
     return types.Array(dtype, ndim, "C", readonly=True)
 
 
-def kernel(*signature: Any) -> Callable[[F], F]:
+def kernel(*signature: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Compile a function for one signature (the return type first).
 
     The signature keeps start-up short (nothing is inferred at the first call) and stops a second variant from
@@ -25,7 +23,7 @@ def kernel(*signature: Any) -> Callable[[F], F]:
     compiled_type = signature[0](*signature[1:])
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 
-    def compile_function(function: F) -> F:
+    def compile_function(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return njit(compiled_type, cache=True, **options)(function)  # type: ignore[no-any-return]
         except RuntimeError as error:

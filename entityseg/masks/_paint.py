@@ -29,8 +29,9 @@ for _bit in range(64):
 def paint(edges, offsets, pixels, order, painted, starts, stops):  # type: ignore[no-untyped-def]
     """Write what is left of each mask to `painted[starts[m]:stops[m]]`; return how much of `painted` is used.
 
-    Walks the order from its end: each mask takes the pixels that are still free, one bit a pixel. Every edge of the
-    result is an edge of some mask, and at most two masks meet there, so twice the number of edges is room enough.
+    Walks the order from its end: each mask takes the pixels that are still free, one bit a pixel. Every edge
+    of the result is an edge of some mask, and at most two masks meet there, so twice the number of edges is
+    room enough.
     """
     taken = np.zeros((pixels + 63) // 64, np.uint64)
     n = 0

@@ -20,8 +20,8 @@ from entityseg.masks._numba import kernel, readonly
 def resize(edges, offsets, height, new_height, columns, first_rows):  # type: ignore[no-untyped-def]
     """Return edges and offsets of the resized masks.
 
-    Args: `columns` [new width], the old column of each new one, ascending; `first_rows` [height + 1], the first new
-    row whose old row is not above each old row.
+    Args: `columns` [new width], the old column of each new one, ascending; `first_rows` [height + 1], the
+    first new row whose old row is not above each old row.
     """
     n_masks = len(offsets) - 1
     new_offsets = np.zeros(n_masks + 1, np.int64)

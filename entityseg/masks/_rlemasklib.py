@@ -1,6 +1,7 @@
-"""Bridge to rlemasklib, whose single-mask operations work on runs in C; https://github.com/isarandi/rlemasklib.
+"""Bridge to rlemasklib, whose single-mask operations work on runs in C.
 
-Imported by the functions that need it: it takes a while to load.
+Source: https://github.com/isarandi/rlemasklib. Imported by the functions that need it: it takes a while to
+load.
 """
 
 from __future__ import annotations

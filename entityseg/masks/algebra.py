@@ -86,7 +86,8 @@ def difference(a: RunLengths, b: RunLengths) -> RunLengths:
     """Return for each mask of `a` the pixels that are not in the mask of `b` at the same place.
 
     Args:
-        a, b: n masks each, or `b` one mask that is taken from all of `a`.
+        a: n masks.
+        b: n masks, or one mask that is taken from all of `a`.
 
     Raises:
         InputError: the images differ in size, or the numbers of masks do not fit.
@@ -103,9 +104,13 @@ def difference(a: RunLengths, b: RunLengths) -> RunLengths:
     rest = complement(b)
     if len(b) != len(a):
         rest = rest[np.zeros(len(a), np.int64)]
-    # All masks one after the other on one long scan line, with a gap between them; there, depth two is in both.
+    # All masks one after the other on one long scan line, with a gap between them; there, depth two is in
+    # both.
     stride = a.pixels + 1
-    lines = [m.edges.astype(np.int64) + np.repeat(np.arange(len(m)) * stride, np.diff(m.offsets)) for m in (a, rest)]
+    lines = [
+        m.edges.astype(np.int64) + np.repeat(np.arange(len(m)) * stride, np.diff(m.offsets))
+        for m in (a, rest)
+    ]
     edges = np.concatenate(lines)
     starts, stops = np.sort(edges[0::2], kind="stable")[1:], np.sort(edges[1::2], kind="stable")[:-1]
     inside = starts < stops
@@ -174,7 +179,8 @@ def paint(masks: RunLengths, order: Sequence[int] | NDArray[np.integer]) -> RunL
 
     Args:
         masks: n masks.
-        order: indices of masks, the first is painted first; later ones win. What is not listed is not painted.
+        order: indices of masks, the first is painted first; later ones win. What is not listed is not
+        painted.
 
     Returns:
         n masks at their old places, without the pixels that a later one has; some may be empty.
@@ -191,7 +197,9 @@ def paint(masks: RunLengths, order: Sequence[int] | NDArray[np.integer]) -> RunL
     n = len(masks)
     given = np.asarray(order)
     if given.size and (given.ndim != 1 or not np.issubdtype(given.dtype, np.integer)):
-        raise usage_error("paint.order", "the painting order is no list of mask indices", "Give indices 0 to n - 1.")
+        raise usage_error(
+            "paint.order", "the painting order is no list of mask indices", "Give indices 0 to n - 1."
+        )
     order = given.astype(np.int64)
     if order.size and (order.min() < 0 or order.max() >= n or len(np.unique(order)) != len(order)):
         message = f"the painting order must hold indices of the {n} masks, each once at the most"
@@ -209,7 +217,8 @@ def overlap_error(masks: RunLengths, remedy: str, **where: object) -> Exception:
     """Return an `InputError` that names the masks that overlap and how many pixels they share."""
     found = overlaps(masks)
     pairs = ", ".join(
-        f"{i} and {j} ({pixels} pixels)" for (i, j), pixels in zip(found.pairs[:5], found.pixels[:5], strict=True)
+        f"{i} and {j} ({pixels} pixels)"
+        for (i, j), pixels in zip(found.pairs[:5], found.pixels[:5], strict=True)
     )
     more = f" and {len(found) - 5} more pairs" if len(found) > 5 else ""
     message = f"masks overlap by {found.total} pixels: {pairs}{more}"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from entityseg.errors import Findings, shown
 from entityseg.masks import _decode, _encode
-from entityseg.masks.runlengths import Int64Array, RunLengths, Size, check_size
+from entityseg.masks.runlengths import Int64Array, RunLengths, Size, UInt32Array, check_size
 from entityseg.masks.size import size_problem
 
 _AGAIN = "Encode the mask again with `entityseg.masks.to_coco` or pycocotools' `encode`."
@@ -38,9 +38,12 @@ def from_coco(rles: Sequence[Mapping[str, Any]], size: Size | None = None) -> Ru
     if size is None:
         size = check_size(rles[0].get("size") if rles else None, record="masks[0]")
     size = check_size(size)
+    want = list(size)
     for i, rle in enumerate(rles):
-        where = f"masks[{i}]"
         got = rle.get("size")
+        if type(got) is list and got == want and type(got[0]) is type(got[1]) is int:
+            continue
+        where = f"masks[{i}]"
         problem = size_problem(got)
         if problem:
             findings.add("mask.size", *problem, record=where, field="size", value=got)
@@ -60,11 +63,13 @@ def from_counts(counts: Sequence[Any], size: Size, findings: Findings | None = N
     """
     size = check_size(size)
     found = Findings() if findings is None else findings
-    given = [_as_bytes(value, f"masks[{i}]", size, found) for i, value in enumerate(counts)]
+    given = [_as_bytes(value, i, size, found) for i, value in enumerate(counts)]
     texts = [b"" if text is None else text for text in given]
-    stops = np.cumsum([len(text) for text in texts], dtype=np.int64)
-    starts = stops - np.array([len(text) for text in texts], dtype=np.int64)
-    masks, problems = decode(np.frombuffer(b"".join(texts), np.uint8), starts, stops, size)
+    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+    stops = np.cumsum(lengths)
+    masks, problems = decode(np.frombuffer(b"".join(texts), np.uint8), stops - lengths, stops, size)
+    if not problems.any() and None not in given:
+        return masks
     for i in np.flatnonzero(problems[:, 0]):
         if given[i] is not None:
             code, detail = problems[i].tolist()
@@ -98,8 +103,13 @@ def decode(
     _decode.decode(
         text, starts, stops, escaped, size[0], size[1], edges, offsets, areas, boxes, profiles, problems
     )
-    masks = RunLengths.trusted(size, edges[: offsets[-1]].copy(), offsets)
+    masks = RunLengths.trusted(size, _fitting(edges, int(offsets[-1])), offsets)
     return masks.keep_measures(areas, boxes, profiles), problems
+
+
+def _fitting(edges: UInt32Array, count: int) -> UInt32Array:
+    """Return the first `count` edges; a view unless that would keep much more memory alive than it needs."""
+    return edges[:count] if 2 * count > len(edges) else edges[:count].copy()
 
 
 def explain(code: int, detail: int, size: Size) -> tuple[str, str, str]:
@@ -182,17 +192,18 @@ def add_size_finding(findings: Findings, got: Size, want: Size, **where: Any) ->
     findings.add("mask.size", message, remedy, **{"field": "size", "value": list(got), **where})
 
 
-def _as_bytes(counts: Any, where: str, size: Size, findings: Findings) -> bytes | None:
+def _as_bytes(counts: Any, index: int, size: Size, findings: Findings) -> bytes | None:
     """Return compressed counts; None if there is no such thing, with a finding."""
     if isinstance(counts, str):
         try:
             return counts.encode("ascii")
         except UnicodeEncodeError as error:
             message = f"counts has a character outside '0'..'o' at position {error.start}"
-            findings.add("rle.character", message, _AGAIN, record=where, field="counts", value=counts)
+            findings.add("rle.character", message, _AGAIN, record=f"masks[{index}]", field="counts", value=counts)
             return None
     if isinstance(counts, bytes):
-        return bytes(counts)
+        return counts
+    where = f"masks[{index}]"
     if isinstance(counts, Iterable) and not isinstance(counts, Mapping):
         problem = runs_problem(list(counts), size)
         if problem is None:

@@ -27,7 +27,9 @@ def from_dense(masks: NDArray[np.bool_]) -> RunLengths:
 
     given: NDArray[Any] = np.asarray(masks)
     if given.ndim != 3 or given.dtype != np.bool_:
-        message = f"masks must be a boolean array [n, height, width], not {given.dtype} of shape {given.shape}"
+        message = (
+            f"masks must be a boolean array [n, height, width], not {given.dtype} of shape {given.shape}"
+        )
         remedy = "Threshold first, such as `masks > 0`; one mask goes in as `mask[None]`."
         raise input_error("mask.dense", message, remedy)
     size = check_size(given.shape[1:])

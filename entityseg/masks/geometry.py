@@ -13,8 +13,10 @@ def crop(masks: RunLengths, x: int, y: int, width: int, height: int) -> RunLengt
 
     Args:
         masks: n masks.
-        x, y: the left column and the top row of the part.
-        width, height: its size in pixels.
+        x: the left column of the part.
+        y: its top row.
+        width: its width in pixels.
+        height: its height in pixels.
 
     Returns:
         n masks of size (height, width).
@@ -28,9 +30,9 @@ def crop(masks: RunLengths, x: int, y: int, width: int, height: int) -> RunLengt
     from entityseg.masks._rlemasklib import from_rlemasks, to_rlemasks
 
     if min(x, y) < 0 or min(width, height) < 1 or x + width > masks.width or y + height > masks.height:
+        image = f"{masks.width} x {masks.height}"
         message = (
-            f"the part at x {x}, y {y} of {width} x {height} pixels (width x height) is not inside the image of "
-            f"{masks.width} x {masks.height}"
+            f"{width} x {height} pixels (width x height) at x {x}, y {y} are not inside the image of {image}"
         )
         raise usage_error("crop.box", message, "Cut the box to the image first.")
     box = np.array([x, y, width, height])

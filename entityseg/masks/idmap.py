@@ -15,7 +15,9 @@ from entityseg.masks.runlengths import Int64Array, RunLengths, Size, check_size
 IdArray = Sequence[int] | NDArray[np.integer[Any]]
 
 
-def from_id_map(ids: NDArray[np.integer[Any]], *, background: int | None = 0) -> tuple[Int64Array, RunLengths]:
+def from_id_map(
+    ids: NDArray[np.integer[Any]], *, background: int | None = 0
+) -> tuple[Int64Array, RunLengths]:
     """Split an id map into one mask for each id.
 
     Args:
@@ -45,9 +47,17 @@ def from_id_map(ids: NDArray[np.integer[Any]], *, background: int | None = 0) ->
 def from_bytes(
     rows: NDArray[np.uint8], step: int, size: Size, background: int | None, dtype: DTypeLike = np.int64
 ) -> tuple[Int64Array, RunLengths]:
-    """Split a map whose ids are written as `step` bytes a pixel, lowest first; rows is uint8 [height, width * step].
+    """Split a map whose ids are written as `step` bytes a pixel, lowest first.
 
-    Signed types of numpy give negative ids where the highest bit is set.
+    Args:
+        rows: uint8 [height, width * step].
+        step: bytes a pixel.
+        size: (height, width).
+        background: the id that is no mask; None keeps every id.
+        dtype: what the bytes are; signed types give negative ids where the highest bit is set.
+
+    Raises:
+        InputError: an id is above 2^63 - 1.
     """
     from entityseg.masks import _maps
 
@@ -96,7 +106,9 @@ def to_id_map(
     """
     kind = np.dtype(dtype)
     if kind.kind not in "iu":
-        raise usage_error("idmap.type", f"{kind} is no integer type", "Give an integer type, such as numpy.uint32.")
+        raise usage_error(
+            "idmap.type", f"{kind} is no integer type", "Give an integer type, such as numpy.uint32."
+        )
     values = check_ids(masks, ids, int(np.iinfo(kind).min), int(np.iinfo(kind).max), background)
     masks = without_overlap(masks, overlap)
     # Little-endian is every platform's order that numba compiles for; the view as bytes needs it.
@@ -117,7 +129,9 @@ def check_ids(masks: RunLengths, ids: IdArray | None, least: int, most: int, bac
     if given.shape != (len(masks),) or (given.size and given.dtype.kind not in "iu"):
         message = f"{len(masks)} masks need as many integer ids, not {given.dtype} of shape {given.shape}"
         raise input_error("idmap.ids", message, "Give one id for each mask.")
-    remedy = f"Give ids from {least} to {most}, other than {background}, or choose another type or background."
+    remedy = (
+        f"Give ids from {least} to {most}, other than {background}, or choose another type or background."
+    )
     outside = [int(i) for i in given if not least <= int(i) <= most]
     if outside or not least <= background <= most:
         message = f"ids must lie within {least} and {most}"
@@ -138,14 +152,16 @@ def without_overlap(masks: RunLengths, overlap: Literal["refuse", "later"]) -> R
     if are_disjoint(masks):
         return masks
     if overlap == "refuse":
-        raise overlap_error(masks, "A map holds one id a pixel: resolve the overlap first, or pass overlap='later'.")
+        raise overlap_error(
+            masks, "A map holds one id a pixel: resolve the overlap first, or pass overlap='later'."
+        )
     return paint(masks, np.arange(len(masks)))
 
 
 def write_bytes(
     masks: RunLengths, ids: Int64Array, out: NDArray[np.uint8], step: int, background: int = 0
 ) -> NDArray[np.uint8]:
-    """Write disjoint masks into rows of `step` bytes a pixel, lowest first, that are all background; return them."""
+    """Write disjoint masks into rows that are all background (see `from_bytes`); return them."""
     from entityseg.masks import _maps
 
     boxes = masks.boxes[masks.areas > 0]

@@ -1,7 +1,7 @@
 """Erosion, dilation and the boundary band, with squares, on runs.
 
-Distances are chessboard distances in pixels: the eight neighbours of a pixel are at distance 1. What lies outside the
-image is background.
+Distances are chessboard distances in pixels: the eight neighbours of a pixel are at distance 1. What lies
+outside the image is background.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from entityseg.masks.runlengths import RunLengths
 def boundary_band(masks: RunLengths, distance: int) -> RunLengths:
     """Return the foreground pixels within `distance` of the background.
 
-    This is the region of Boundary IoU (Cheng et al., CVPR 2021, section 4, as its published code computes it: one
-    pixel of background around the image, then `distance` erosions by a 3 x 3 square).
+    This is the region of Boundary IoU (Cheng et al., CVPR 2021, section 4, as its published code computes it:
+    one pixel of background around the image, then `distance` erosions by a 3 x 3 square).
 
     Raises:
         UsageError: `distance` is no integer from 0.
@@ -51,7 +51,9 @@ def erode(masks: RunLengths, distance: int) -> RunLengths:
     _check(distance)
     if distance == 0:
         return masks
-    eroded = (unpadded(padded(m).erode("square", 2 * int(distance) + 1, inplace=True)) for m in to_rlemasks(masks))
+    eroded = (
+        unpadded(padded(m).erode("square", 2 * int(distance) + 1, inplace=True)) for m in to_rlemasks(masks)
+    )
     return from_rlemasks(eroded, masks.size)
 
 

@@ -1,7 +1,7 @@
 """PNG files whose pixels are ids, to `RunLengths` and back.
 
-COCO panoptic's format: https://cocodataset.org/#format-data, id = R + 256 G + 65,536 B, 0 is void. Grey and palette
-PNGs hold the id itself.
+COCO panoptic's format: https://cocodataset.org/#format-data, id = R + 256 G + 65,536 B, 0 is void. Grey and
+palette PNGs hold the id itself.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from entityseg.masks.idmap import IdArray, check_ids, from_bytes, without_overla
 from entityseg.masks.runlengths import Int64Array, RunLengths, Size
 from entityseg.masks.size import size_problem
 
-# Measured on 5.2 MP, 40 segments: level 1 writes in 70 ms, 136 KB, and reads in 21 ms; level 6 (Pillow's own choice)
-# 89 ms, 67 KB, 41 ms. Beside the image's megabytes, 70 KB do not count, and a set is read more often than written.
+# Measured on 5.2 MP, 40 segments: level 1 writes in 70 ms, 136 KB, and reads in 21 ms; level 6 (Pillow's own
+# choice) 89 ms, 67 KB, 41 ms. Beside the image's megabytes, 70 KB do not count, and a set is read more often
+# than written.
 _LEVEL = 1
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-# (colour type, bits a sample) -> bytes a pixel of the array that Pillow gives. Grey of 1, 2 or 4 bits is scaled by
-# Pillow, and colour of 16 bits is cut to 8: neither would be the id any more.
+# (colour type, bits a sample) -> bytes a pixel of the array that Pillow gives. Grey of 1, 2 or 4 bits is
+# scaled by Pillow, and colour of 16 bits is cut to 8: neither would be the id any more.
 _KINDS = {(0, 8): 1, (0, 16): 2, (2, 8): 3, (3, 1): 1, (3, 2): 1, (3, 4): 1, (3, 8): 1}
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _MOST_ID = {2: 2**16 - 1, 3: 2**24 - 1}
@@ -41,7 +42,8 @@ def from_panoptic_png(
 
     Args:
         path_or_bytes: the file, or what is in it.
-        size: (height, width) that the image must have; give it for files of strangers, as a small file can hold
+        size: (height, width) that the image must have; give it for files of strangers, as a small file can
+        hold
             a huge image.
         background: the id that is no mask (COCO's void); None keeps every id.
 
@@ -73,7 +75,9 @@ def to_panoptic_png(path: str | Path, masks: RunLengths, ids: IdArray) -> None:
 
 
 def to_id_png(path: str | Path, masks: RunLengths, ids: IdArray | None = None) -> None:
-    """Write disjoint masks as a PNG of ids: 16-bit grey where all ids are below 65,536, else RGB; background is 0.
+    """Write disjoint masks as a PNG of ids: 16-bit grey where all ids are below 65,536, else RGB.
+
+    The background is 0. Equal masks and ids give equal bytes.
 
     Args:
         path: the file to write.
@@ -104,7 +108,7 @@ def _write(path: str | Path, masks: RunLengths, ids: Int64Array, step: int) -> N
     rows = np.zeros((height, width * step), np.uint8)
     write_bytes(without_overlap(masks, "refuse"), ids, rows, step)
     mode, raw = ("I;16", "I;16") if step == 2 else ("RGB", "RGB")
-    image = Image.frombuffer(mode, (width, height), rows.data, "raw", raw, 0, 1)
+    image = Image.frombuffer(mode, (width, height), rows, "raw", raw, 0, 1)
     with atomic_file(path) as file:
         image.save(file, format="PNG", compress_level=_LEVEL)
 
@@ -114,13 +118,17 @@ def _read(path: str | Path) -> bytes:
         return Path(path).read_bytes()
     except FileNotFoundError as error:
         remedy = "Check the path, or leave the record out."
-        raise MissingFileError(Finding("file.missing", "there is no such file", remedy, file=str(path))) from error
+        raise MissingFileError(
+            Finding("file.missing", "there is no such file", remedy, file=str(path))
+        ) from error
 
 
 def _check_header(data: bytes, size: Size | None, file: str | None) -> tuple[Size, int]:
     """Return (height, width) and the bytes a pixel has; every chunk is checked before anything is decoded."""
     if not data.startswith(_SIGNATURE):
-        raise input_error("png.type", "this is no PNG file", "Give a PNG; other formats alter the ids.", file=file)
+        raise input_error(
+            "png.type", "this is no PNG file", "Give a PNG; other formats alter the ids.", file=file
+        )
     packed, name, position = 0, b"", len(_SIGNATURE)
     header = b""
     while name != b"IEND":
@@ -154,8 +162,8 @@ def _check_header(data: bytes, size: Size | None, file: str | None) -> tuple[Siz
 
 def _decode(data: bytes, size: Size, file: str | None) -> NDArray[Any]:
     """Return the pixels as Pillow decodes them, [height, width] or [height, width, 3]."""
-    # The class itself, where `Image.open` would refuse large images: the size is checked already, and Pillow's own
-    # limit is a setting of the whole process that is not ours to change.
+    # The class itself, where `Image.open` would refuse large images: the size is checked already, and
+    # Pillow's own limit is a setting of the whole process that is not ours to change.
     from PIL.PngImagePlugin import PngImageFile
 
     try:

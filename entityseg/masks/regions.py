@@ -30,7 +30,8 @@ def components(masks: RunLengths, connectivity: int = 8) -> list[RunLengths]:
 
     _check(connectivity)
     return [
-        _in_order(from_rlemasks(mask.connected_components(connectivity), masks.size)) for mask in to_rlemasks(masks)
+        _in_order(from_rlemasks(mask.connected_components(connectivity), masks.size))
+        for mask in to_rlemasks(masks)
     ]
 
 

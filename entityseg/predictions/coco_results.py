@@ -49,15 +49,18 @@ def read_coco_results(path: str | Path, gt: Dataset, *, box_areas: bool = False)
             raise input_error("json.shape", message, _SHAPE_REMEDY, file=str(path))
         records = coco_slow.read_records(parsed, gt.images, gt.index_of, wanted, findings)
         findings.raise_errors()
-    assert_scores = records.scores if records.scores is not None else np.empty(0)
+    stated = records.box_areas
+    # pycocotools looks at the first record only to decide whether the boxes' areas count.
+    if stated is not None and (len(stated) == 0 or np.isnan(stated[np.argmin(records.positions)])):
+        stated = None
     return Predictions(
         images=gt.images,
         offsets=records.offsets,
-        scores=assert_scores,
+        scores=np.empty(0) if records.scores is None else records.scores,
         category_ids=records.category_ids,
         source=records.source,
         listed=np.diff(records.offsets) > 0,
-        box_areas=records.box_areas,
+        box_areas=stated,
         path=path,
         warnings=findings,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -12,6 +13,7 @@ import numpy as np
 from entityseg.data.records import Dataset, ImageRecord
 from entityseg.data.targets import folder_target, json_target
 from entityseg.errors import Finding, Findings, InputError, MissingFileError, input_error
+from entityseg.masks.runlengths import Size
 
 R = TypeVar("R")
 
@@ -25,7 +27,7 @@ def unsafe(name: str) -> bool:
     >>> unsafe("val/a.png"), unsafe("../a.png"), unsafe("/etc/passwd")
     (False, True, True)
     """
-    if not name or any(ord(character) < 32 for character in name):
+    if not PurePosixPath(name).name or any(ord(character) < 32 for character in name):
         return True
     return name.startswith(("/", "\\")) or name[1:2] == ":" or ".." in name.replace("\\", "/").split("/")
 
@@ -91,36 +93,51 @@ def missing_file(path: Path, record: str) -> Finding:
     return Finding("png.missing", message, remedy, file=str(path), record=record)
 
 
-def located(error: InputError, file: Path) -> Iterator[Finding]:
-    """Yield the findings of an error with the file they belong to."""
+def located(error: InputError, file: Path, record: str) -> Iterator[Finding]:
+    """Yield the findings of an error with the file and the record they belong to."""
     for finding in error.findings:
-        yield finding if finding.file else replace(finding, file=str(file))
+        yield replace(finding, file=finding.file or str(file), record=finding.record or record)
 
 
-def png_names(images: Sequence[ImageRecord]) -> list[str]:
-    """Return a PNG name for each image: its file name with `.png`, unique, sub-folders kept.
+def png_size(path: Path, most_pixels: int) -> Size:
+    """Return (height, width) from the header of a PNG.
 
     Raises:
-        InputError: a file name leaves its folder.
+        InputError: it is no PNG, or has more pixels than allowed.
+    """
+    with open(path, "rb") as file:
+        head = file.read(24)
+    if len(head) < 24 or head[:8] != b"\x89PNG\r\n\x1a\n":
+        remedy = "Give a PNG; other formats alter the ids."
+        raise input_error("png.type", "this is no PNG file", remedy, file=str(path))
+    width, height = struct.unpack(">II", head[16:24])
+    if height * width > most_pixels:
+        message = f"the PNG has {height} x {width} pixels, more than the limit of {most_pixels}"
+        raise input_error("png.size", message, "Check the file.", file=str(path))
+    return height, width
 
-    >>> png_names([ImageRecord(1, "a.jpg", 2, 2), ImageRecord(2, "a.png", 2, 2)])
+
+def written_names(images: Sequence[ImageRecord]) -> list[str]:
+    """Return a PNG name for each image: its file name with `.png`, sub-folders kept, unique.
+
+    Where a file name would leave its folder, all images are numbered instead.
+
+    >>> written_names([ImageRecord(1, "a.jpg", 2, 2), ImageRecord(2, "a.png", 2, 2)])
     ['a.png', 'a.png.png']
     """
-    findings = Findings()
+    if any(unsafe(image.file_name) for image in images):
+        return [f"{number:012d}.png" for number in range(1, len(images) + 1)]
     names: list[str] = []
     taken: set[str] = set()
-    for i, image in enumerate(images):
-        if unsafe(image.file_name):
-            add_unsafe(findings, image.file_name, f"images[{i}]")
-            continue
+    for image in images:
         path = PurePosixPath(image.file_name)
         name, number = str(path.with_suffix(".png")), 1
+        # Some file systems do not tell capitals from small letters.
         while name.casefold() in taken:
             name = f"{path}{'' if number == 1 else f'.{number}'}.png"
             number += 1
         taken.add(name.casefold())
         names.append(name)
-    findings.raise_errors()
     return names
 
 

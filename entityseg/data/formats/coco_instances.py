@@ -52,11 +52,12 @@ def write(
     Args:
         dataset: what to write.
         path: file (ends in `.json`) or folder.
-        encoding: `rle` (default), `counts` (lists of run lengths, which every COCO tool reads) or `polygons` (holes
-            are lost).
+        encoding: `rle` (default), `counts` (lists of run lengths, which every COCO tool reads) or `polygons`
+            (holes are lost).
         overwrite: replace a file that is there.
         threads: images encoded side by side.
         progress: shows how far the images are.
+        unused: options that the format does not have.
 
     Raises:
         UsageError: the file is there already, or an option is unknown.
@@ -81,7 +82,7 @@ def split_name(file: Path) -> str:
 
 
 def image_folder(file: Path, top: Path) -> Path | None:
-    """Return the folder where images of a file most likely lie: COCO's own layout, `images`, or beside the file."""
+    """Return where the images of a file most likely lie: COCO's own layout, `images`, or beside the file."""
     split = split_name(file)
     for base in (file.parent, file.parent.parent, top):
         for name in (split, f"images/{split}", "images"):

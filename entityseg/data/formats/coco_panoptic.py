@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from entityseg.data.coco_json import parse_json_file, read_categories, read_imag
 from entityseg.data.coco_write import category_json, dumps, image_json, with_extra, write_list
 from entityseg.data.formats import _png_files as png
 from entityseg.data.formats._panoptic_records import MAX_ID, read_segments
+from entityseg.data.formats._png_source import PngSource
 from entityseg.data.formats.base import Format, Holds, Reading
 from entityseg.data.formats.coco_instances import image_folder
 from entityseg.data.json_file import require_type
@@ -25,9 +25,9 @@ from entityseg.data.peek import json_files, peek
 from entityseg.data.records import AnnotatedImage, Dataset, ImageRecord
 from entityseg.data.targets import refuse_options
 from entityseg.data.threads import Progress, map_in_order, no_progress
-from entityseg.errors import Findings, InputError, input_error, usage_error
+from entityseg.errors import Findings, input_error, usage_error
 from entityseg.files import atomic_file
-from entityseg.masks.runlengths import Int64Array, RunLengths
+from entityseg.masks.runlengths import Int64Array
 
 NAME = "coco-panoptic"
 FILE_NAME = "panoptic.json"
@@ -35,86 +35,6 @@ FOLDER_NAME = "panoptic"
 # Key of an image's record under which what is special in its record of `annotations` is kept for writing.
 KEPT = "panoptic_annotation"
 _LISTS = ("images", "annotations", "categories")
-
-
-@dataclass(frozen=True)
-class PanopticSource:
-    """Masks from panoptic PNGs, read when they are asked for; a PNG must have the segments of the JSON, no others.
-
-    Attributes:
-        json: path of the JSON, for error messages.
-        root: folder of the PNGs.
-        images: the images.
-        names: `file_name` of each image's record, None for an image without one.
-        records: place of each image's record, such as `annotations[3]`.
-        offsets: int64 [images + 1], the rows of each image.
-        ids: int64 [rows], segment ids.
-        kept: other keys of the segments of each image.
-    """
-
-    json: str
-    root: Path
-    images: Sequence[ImageRecord]
-    names: Sequence[str | None]
-    records: Sequence[str]
-    offsets: Int64Array
-    ids: Int64Array
-    kept: Sequence[Sequence[Mapping[str, Any]]]
-
-    def masks(self, index: int) -> RunLengths:
-        """Return the masks of image number `index`.
-
-        Raises:
-            InputError: the PNG is missing, no such PNG, of another size, or its ids disagree with the JSON's.
-        """
-        findings = Findings(self.json)
-        masks = self.checked_masks(index, findings)
-        findings.raise_errors()
-        return masks
-
-    def checked_masks(self, index: int, findings: Findings) -> RunLengths:
-        """Return the masks of an image; what is wrong goes to `findings` and leaves masks empty."""
-        from entityseg.masks import from_panoptic_png
-
-        size, record, name = self.images[index].size, self.records[index], self.names[index]
-        wanted = self.ids[self.offsets[index] : self.offsets[index + 1]]
-        nothing = RunLengths.empty(size, len(wanted))
-        if name is None:
-            return nothing
-        path = png.find_png(self.root, name)
-        if path is None:
-            findings.append(png.missing_file(self.root / png.png_candidates(name)[0], record))
-            return nothing
-        try:
-            found, masks = from_panoptic_png(path, size=size)
-        except InputError as error:
-            for finding in png.located(error, path):
-                findings.append(finding)
-            return nothing
-        for value in np.setdiff1d(wanted, found).tolist():
-            message = "the JSON lists this segment, the PNG has no pixel of it"
-            remedy = "Write PNG and JSON again from one source; they do not belong together."
-            self._disagree(findings, message, remedy, path, record, value)
-        for value in np.setdiff1d(found, wanted).tolist():
-            pixels = int(masks.areas[np.searchsorted(found, value)])
-            message = f"the PNG has {pixels} pixels of this segment, the JSON does not list it"
-            remedy = "List it in segments_info, or paint its pixels 0 (void)."
-            self._disagree(findings, message, remedy, path, record, value)
-        # One more, empty mask stands for the segments that the PNG does not have.
-        masks = RunLengths.concatenate([masks, RunLengths.empty(size, 1)])
-        place = np.searchsorted(found, wanted)
-        there = np.isin(wanted, found)
-        return masks[np.where(there, place, len(found)).astype(np.int64)]
-
-    def _disagree(
-        self, findings: Findings, message: str, remedy: str, path: Path, record: str, value: int
-    ) -> None:
-        place = f"{path.name}, {record}"
-        findings.add("panoptic.ids", message, remedy, record=place, field="segments_info.id", value=value)
-
-    def extras(self, index: int) -> Sequence[Mapping[str, Any]]:
-        """Return the other keys of each segment of the image."""
-        return self.kept[index]
 
 
 def readings(path: Path) -> list[Reading]:
@@ -179,14 +99,15 @@ def read(path: Path, *, image_root: Path | None = None, png_root: Path | None = 
     root = png.find_root(folders, names)
     if root is None and names:
         raise png.missing_folder("panoptic JSON", file, folders)
-    source = PanopticSource(
+    source = PngSource(
         json=str(file),
+        list_name="segments_info",
         root=root or folders[0],
         images=tuple(images),
         names=segments.names,
         records=segments.records,
         offsets=segments.offsets,
-        ids=segments.ids,
+        values=segments.ids,
         kept=segments.extras,
     )
     return Dataset(
@@ -227,13 +148,12 @@ def _kept(image: ImageRecord) -> dict[str, Any]:
 def _written_names(images: Sequence[ImageRecord]) -> list[str]:
     """Return the PNG names to write: those that were read, else made from the images' names."""
     stated = [_kept(image).get("file_name") for image in images]
-    names = [
-        ImageRecord(0, image.file_name if name is None else name, 1, 1)
-        for image, name in zip(images, stated, strict=True)
-    ]
-    if all(isinstance(name.file_name, str) and not png.unsafe(name.file_name) for name in names):
-        return png.png_names(names)
-    return png.png_names([ImageRecord(0, f"{k:012d}.png", 1, 1) for k in range(len(images))])
+    return png.written_names(
+        [
+            ImageRecord(0, name if isinstance(name, str) else image.file_name, 1, 1)
+            for image, name in zip(images, stated, strict=True)
+        ]
+    )
 
 
 def write(

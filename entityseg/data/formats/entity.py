@@ -1,4 +1,4 @@
-"""Our own JSON: laid out like COCO instances, so that pycocotools reads it too, compressed RLE only, loses nothing."""
+"""Our own JSON: COCO's layout, so that pycocotools reads it too; compressed RLE only; loses nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ def readings(path: Path) -> list[Reading]:
     """List the entity files in a folder (two levels deep), or the file itself; told by their marker."""
     top = path if path.is_dir() else path.parent
     files = json_files(path) if path.is_dir() else [path]
-    return [Reading(NAME, file.stem, file, image_folder(file, top)) for file in files if peek(file) == "entity"]
+    return [
+        Reading(NAME, file.stem, file, image_folder(file, top)) for file in files if peek(file) == "entity"
+    ]
 
 
 def read(path: Path, *, image_root: Path | None = None) -> Dataset:

@@ -1,9 +1,9 @@
-"""Parquet: images, entities with their runs, and categories as tables; 600,000 masks open in a fraction of a second.
+"""Parquet: images, entities with their runs, and categories as tables; 600,000 masks open in an instant.
 
-A folder holds `images.parquet`, `entities.parquet`, `categories.parquet` and, written last, `dataset.json` with the
-format's version, the counts, the size and SHA-256 of each table and the dataset's info. The rows of
-`entities.parquet` stand image by image; no row group cuts an image, so that the masks of an image come from one row
-group. Pages carry checksums.
+A folder holds `images.parquet`, `entities.parquet`, `categories.parquet` and, written last, `dataset.json`
+with the format's version, the counts, the size and SHA-256 of each table and the dataset's info. The rows of
+`entities.parquet` stand image by image; no row group cuts an image, so that the masks of an image come from
+one row group. Pages carry checksums.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ def read(path: Path, *, image_root: Path | None = None) -> Dataset:
 
     Raises:
         MissingFileError: a table is missing, or the set was never finished.
-        InputError: a table is malformed, of another size than `dataset.json` says, or disagrees with the others.
+        InputError: a table is malformed, of another size than `dataset.json` says, or disagrees with the
+            others.
     """
     folder = Path(path).parent if Path(path).name == MARKER else Path(path)
     about = _read_about(folder)
@@ -112,6 +113,7 @@ def write(
         images_a_group: images whose masks are read at once.
         threads: images encoded side by side.
         progress: shows how far the images are.
+        unused: options that the format does not have.
 
     Raises:
         UsageError: the folder is not empty, or an option is unknown.
@@ -124,7 +126,11 @@ def write(
             CATEGORIES: _write_table(folder / CATEGORIES, iter([_category_columns(dataset)])),
             ENTITIES: _write_table(folder / ENTITIES, batches),
         }
-        counts = {"images": len(dataset), "entities": dataset.n_annotations, "categories": len(dataset.categories)}
+        counts = {
+            "images": len(dataset),
+            "entities": dataset.n_annotations,
+            "categories": len(dataset.categories),
+        }
         info = orjson.loads(dumps(dict(dataset.info)))
         about: dict[str, Any] = {"format": VERSION, "counts": counts, "files": files, "info": info}
         write_json(folder / MARKER, about, indent=True)
@@ -140,7 +146,9 @@ def _read_about(folder: Path) -> dict[str, Any]:
     version = about.get("format") if isinstance(about, dict) else None
     if version != VERSION:
         message = f"this program reads {VERSION} only"
-        raise input_error("parquet.version", message, "Convert again.", file=str(marker), field="format", value=version)
+        raise input_error(
+            "parquet.version", message, "Convert again.", file=str(marker), field="format", value=version
+        )
     findings = Findings(str(folder))
     files = about.get("files")
     for name in (IMAGES, ENTITIES, CATEGORIES):
@@ -184,7 +192,9 @@ def _read_images(table: Table) -> tuple[list[ImageRecord], np.ndarray[Any, Any]]
             images.append(ImageRecord(image_id, name, height, width, more))
     counts = read_column(table, "entities")
     if (counts < 0).any():
-        findings.add("parquet.value", "an image has fewer than no entities", "Convert again.", field="entities")
+        findings.add(
+            "parquet.value", "an image has fewer than no entities", "Convert again.", field="entities"
+        )
     findings.raise_errors()
     return images, counts
 

@@ -45,7 +45,7 @@ class Material:
 
 @dataclass
 class Sketch:
-    """An entity while it is being drawn; `parent` is the sketch's number (from 1) it lies on or belongs to."""
+    """An entity while it is being drawn; `parent` is the number (from 1) of the sketch it belongs to."""
 
     category: Category
     shape: str
@@ -163,7 +163,7 @@ class Canvas:
         return number
 
     def number(self, low: int, high: int, crowded: int) -> int:
-        """How many of something to draw: near `low` in sparse scenes, up to `high`, near `crowded` in crowds."""
+        """How many of something to draw: near `low` where sparse, up to `high`, near `crowded` in crowds."""
         bounds = {
             "sparse": (low, low + (high - low) // 3),
             "usual": (low + (high - low) // 4, high),

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from entityseg.data.mini.canvas import Canvas, Colour, shade, vary
-from entityseg.data.mini.noise import arc, blob, scatter, smooth, turn, wander
+from entityseg.data.mini.noise import arc, blob, placed, scatter, smooth, wander
 
 CLOTH: tuple[tuple[Colour, Colour], ...] = (
     ((186, 74, 68), (228, 196, 172)),
@@ -36,7 +36,7 @@ def ring(
     )
     around = arc(x, y, r, r * c.rng.uniform(0.75, 1.0), 0, 2 * math.pi, 64)
     c.shadow(np.concatenate([around + 0.08 * r, (around[::-1] - (x, y)) * 0.8 + (x, y) + 0.08 * r]), 40)
-    c.line(turn(around - (x, y), c.rng.uniform(0, 3)) + (x, y), thickness, ink)
+    c.line(placed(around - (x, y), x, y, c.rng.uniform(0, 3)), thickness, ink)
 
 
 def button(c: Canvas, x: float, y: float, r: float, parent: int | None) -> None:
@@ -67,12 +67,10 @@ def leaf(c: Canvas, x: float, y: float, r: float, parent: int | None) -> None:
     rib = c.also(ink, shade(colour, 1.35), outlined=False)
     t = np.linspace(0, math.pi, 26)
     half = np.stack([-np.cos(t), 0.42 * np.sin(t) ** 1.3 * (1 + 0.06 * np.sin(7 * t))], axis=1)
-    outline = turn(np.concatenate([half, half[::-1] * (1, -0.9)]) * r, (angle := rng.uniform(0, 6.3))) + (
-        x,
-        y,
-    )
+    angle = rng.uniform(0, 2 * math.pi)
+    outline = placed(np.concatenate([half, half[::-1] * (1, -0.9)]) * r, x, y, angle)
     c.shadow(outline + 0.06 * r, 50)
-    stalk = turn(np.array([[-0.9, 0], [0.2, 0.04], [1.0, 0], [1.4, 0.12]]) * r, angle) + (x, y)
+    stalk = placed(np.array([[-0.9, 0], [0.2, 0.04], [1.0, 0], [1.4, 0.12]]) * r, x, y, angle)
     c.line(smooth(stalk[2:]), max(3, 0.04 * r), ink)
     c.polygon(outline, ink)
     c.line(smooth(stalk[:3]), max(2, 0.03 * r), rib)
@@ -130,7 +128,8 @@ def blurred_corner(c: Canvas, colours: tuple[Colour, ...], reach: float = 0.3) -
         c.also(ink, shade(colour, factor), outlined=False) for colour in colours for factor in (0.7, 1.35)
     ]
     yy, xx = np.ogrid[: c.height, : c.width]
-    for x, y in scatter(rng, 34, 2 * rx, 2 * ry) + (cx - rx, cy - ry):
+    for dx, dy in scatter(rng, 34, 2 * rx, 2 * ry).tolist():
+        x, y = cx - rx + dx, cy - ry + dy
         r = rng.uniform(25, 70) * c.u
         x0, y0 = max(0, int(x - r)), max(0, int(y - r))
         part = np.s_[y0 : max(0, int(y + r)), x0 : max(0, int(x + r))]

@@ -196,7 +196,7 @@ def meadow(c: Canvas) -> str:
         creatures.wader(c, px, py + 0.02 * h, 0.14 * h)
     f.fence(c, -5, w + 5.0, horizon + 0.11 * h, 0.06 * h)
     count = c.number(5, 32, 92)
-    spots = scatter(rng, count, w, 0.93 * (h - horizon) - 0.1 * h) + (0, horizon + 0.15 * h)
+    spots = scatter(rng, count, w, 0.93 * (h - horizon) - 0.1 * h) + np.array([0, horizon + 0.15 * h])
     for x, y in spots[np.argsort(spots[:, 1])].tolist():
         if c.name_at(x, y) == "water":
             continue

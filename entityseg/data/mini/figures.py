@@ -5,6 +5,7 @@ one entity, or several where it has parts worth a mask of their own (a house's r
 """
 
 import math
+from itertools import pairwise
 
 import numpy as np
 
@@ -204,7 +205,7 @@ def pylons(c: Canvas, y: float, h: float, count: int) -> None:
     for side in (-0.11, 0.11):
         ink = c.add("wire", (52, 50, 56), shape="long and thin")
         t = np.linspace(0, 1, 20)[:, None]
-        for a, b in zip(tops[:-1], tops[1:], strict=True):
+        for a, b in pairwise(tops):
             path = np.array(a) * (1 - t) + np.array(b) * t + (side * h, 0)
             path[:, 1] += (4 * t * (1 - t))[:, 0] * 0.16 * h
             c.line(path, max(2, 2.2 * c.u), ink)

@@ -49,7 +49,8 @@ def layered_noise(
     total = np.zeros((small_h, small_w), dtype=np.float32)
     for octave in range(octaves):
         total += decay**octave * value_noise(rng, small_h, small_w, max(wavelength / 2**octave / step, 1.5))
-    total *= np.float32(0.5 / max(float(total.std()), 1e-6))
+    # Rounded, since a sum's last bits depend on the machine's vector width.
+    total *= np.float32(0.5 / max(round(float(total.std(dtype=np.float64)), 4), 1e-4))
     if step == 1:
         return total
     return np.asarray(Image.fromarray(total).resize((width, height), Image.Resampling.BICUBIC))
@@ -117,13 +118,18 @@ def box(cx: float, cy: float, width: float, height: float, angle: float = 0.0) -
     [[3.0, 4.0], [7.0, 4.0], [7.0, 6.0], [3.0, 6.0]]
     """
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * (width / 2, height / 2)
-    return turn(corners, angle) + (cx, cy)
+    return placed(corners, cx, cy, angle)
 
 
 def turn(points: Points, angle: float) -> Points:
     """Points ``[n, 2]`` turned around the origin by `angle` radians."""
     c, s = math.cos(angle), math.sin(angle)
     return points @ np.array([[c, s], [-s, c]])
+
+
+def placed(points: Points, x: float, y: float, angle: float) -> Points:
+    """A shape ``[n, 2]`` drawn around (0, 0), turned by `angle` radians and moved to (x, y)."""
+    return turn(points, angle) + np.array([x, y])
 
 
 def scatter(rng: np.random.Generator, n: int, width: float, height: float, margin: float = 0.0) -> Points:
@@ -138,7 +144,7 @@ def scatter(rng: np.random.Generator, n: int, width: float, height: float, margi
 
 
 def voronoi_cells(points: Points, width: float, height: float) -> list[Points]:
-    """The Voronoi cell of every point, cut at the rectangle's border, as closed polygons in the same order."""
+    """The Voronoi cell of every point, cut at the rectangle's border, as polygons in the points' order."""
     size = np.array([width, height])
     mirrored = [
         points * (sx, sy) + 2 * size * (ax, ay)

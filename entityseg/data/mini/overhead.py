@@ -1,10 +1,12 @@
-"""What stands on the ground, seen from above: cars, roofs, trees, courts, ships and cranes, with their shadows."""
+"""Figures of the views from above: cars, roofs, trees, courts, ships and cranes, with their shadows."""
+
+from itertools import pairwise
 
 import numpy as np
 
 from entityseg.data.mini.canvas import Canvas, Colour, shade, vary
 from entityseg.data.mini.figures import CLOTHES, ROOFS, pick
-from entityseg.data.mini.noise import Points, blob, box, smooth, turn
+from entityseg.data.mini.noise import blob, box, placed, smooth
 
 PAINTS: tuple[Colour, ...] = (
     (226, 226, 224),
@@ -18,11 +20,6 @@ PAINTS: tuple[Colour, ...] = (
 # What shines through where the picture is out of focus.
 FAR_OFF: tuple[Colour, ...] = ((120, 136, 84), (186, 170, 120), (90, 104, 96))
 TREES: tuple[Colour, ...] = ((62, 96, 54), (84, 116, 60), (52, 82, 58), (110, 122, 62))
-
-
-def placed(points: Points, x: float, y: float, angle: float) -> Points:
-    """A shape drawn around (0, 0), turned and moved to (x, y)."""
-    return turn(points, angle) + (x, y)
 
 
 def car(
@@ -49,7 +46,7 @@ def car(
 def building(c: Canvas, x: float, y: float, w: float, h: float, angle: float, parent: int | None) -> None:
     """A roof from above: pitched in two tones, hipped, or flat with a courtyard as a hole."""
     rng = c.rng
-    colour = pick(c, ROOFS + ((176, 172, 164), (206, 200, 190), (140, 130, 122)), 12)
+    colour = pick(c, (*ROOFS, (176, 172, 164), (206, 200, 190), (140, 130, 122)), 12)
     tall = 0.16 * min(w, h)
     c.shadow(placed(box(0, 0, w, h), x + tall, y + tall, angle), 70)
     kind = rng.random()
@@ -170,7 +167,7 @@ def gantry(c: Canvas, x: float, y: float, length: float, angle: float, parent: i
         c.shadow(placed(box(0, side, length, 2 * thick), x + 8 * c.u, y + 10 * c.u, angle), 50)
         c.line(placed(beam, x, y, angle), thick + 1, ink)
     steps = np.linspace(-0.5, 0.5, 13) * length
-    for k, (a, b) in enumerate(zip(steps[:-1], steps[1:], strict=True)):
+    for k, (a, b) in enumerate(pairwise(steps.tolist())):
         sides = (-half, half) if k % 2 else (half, -half)
         c.line(placed(np.array([[a, sides[0]], [b, sides[1]]]), x, y, angle), thick, ink)
     c.polygon(placed(box(-0.12 * length, 0, 0.1 * length, 3 * half), x, y, angle), ink)

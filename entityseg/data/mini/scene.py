@@ -59,7 +59,8 @@ class Scene:
         image: RGB ``[H, W, 3]``.
         id_map: Entity id of every pixel ``[H, W]``, 0 where unlabelled.
         entities: In the order of their ids.
-        description: Look, layout, title, crowd ("sparse", "usual", "crowded"), palette, counts and relations, JSON-able.
+        description: JSON-able words: look, layout, title, crowd ("sparse", "usual", "crowded"), palette,
+            counts by name, where the stuff is (`layout_words`), relations as [id, words, id].
     """
 
     name: str
@@ -76,7 +77,7 @@ def scene_size(index: int, seed: int = 0) -> tuple[int, int]:
     The long sides of neighbouring indices spread over 1,000 to 4,000 px, about 2,000 px on average.
 
     >>> scene_size(0), scene_size(1)
-    ((1286, 857), (1037, 1037))
+    ((723, 1286), (2013, 3578))
     """
     quantile = ((index + 0.5) * 0.6180339887498949 + seed * 0.7548776662466927) % 1
     long = 1000 + round(3000 * quantile**2)

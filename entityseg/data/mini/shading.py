@@ -73,8 +73,9 @@ def edges(keys: NDArray[np.integer]) -> NDArray[np.bool_]:
 
 
 def render(canvas: Canvas, style: Style) -> tuple[Pixels, NDArray[np.uint16]]:
-    """Shade a canvas: the picture ``[H, W, 3]`` and the ink map ``[H, W]`` it shows, wobbled and, half the
-    time, mirrored.
+    """Shade a canvas: the picture ``[H, W, 3]`` and the ink map ``[H, W]`` that it shows.
+
+    The map is wobbled as the style says and, for every second scene or so, mirrored with its picture.
     """
     rng, u = canvas.rng, canvas.u
     shade_image = canvas.shade_map()

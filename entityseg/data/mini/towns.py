@@ -7,7 +7,7 @@ import numpy as np
 from entityseg.data.mini import overhead as o
 from entityseg.data.mini.canvas import Canvas, vary
 from entityseg.data.mini.clutter import blurred_corner, odd_thing, strand
-from entityseg.data.mini.noise import Points, box, scatter, turn
+from entityseg.data.mini.noise import Points, box, placed, scatter, turn
 from entityseg.data.mini.shading import Style
 
 STYLES = {"town": Style(wobble=1.2, wave=50, edge=0.22, edge_width=1.6, light=12, noise=6)}
@@ -70,7 +70,7 @@ def town(c: Canvas) -> str:
 def _block(c: Canvas, at: Points, side: float, tilt: float, ground: int) -> None:
     """One block of the town: a court, a pool with a house, or roofs and trees."""
     rng = c.rng
-    c.polygon(o.placed(box(0, 0, side, side), *at.tolist(), tilt), ground)
+    c.polygon(placed(box(0, 0, side, side), *at.tolist(), tilt), ground)
     if len(c.sketches) > MOST - 10:
         return
     kind = rng.random()
@@ -80,7 +80,7 @@ def _block(c: Canvas, at: Points, side: float, tilt: float, ground: int) -> None
         for x, y in (scatter(rng, 8, side, side, 0.1 * side) - side / 2).tolist():
             o.crown(
                 c,
-                *o.placed(np.array([[x, y]]), *at.tolist(), tilt)[0].tolist(),
+                *placed(np.array([[x, y]]), *at.tolist(), tilt)[0].tolist(),
                 rng.uniform(0.07, 0.13) * side,
                 ground,
             )
@@ -90,7 +90,7 @@ def _block(c: Canvas, at: Points, side: float, tilt: float, ground: int) -> None
         n = 3 if c.crowd == "crowded" else 2
         for i in range(n):
             for j in range(n):
-                x, y = o.placed(np.array([[i, j]]) * side / n + side * (0.5 / n - 0.5), *at.tolist(), tilt)[
+                x, y = placed(np.array([[i, j]]) * side / n + side * (0.5 / n - 0.5), *at.tolist(), tilt)[
                     0
                 ].tolist()
                 what = rng.random()

@@ -89,14 +89,8 @@ def describe(
         `from_left` (1 for the leftmost of them).
     """
     height, width = owners.shape
-    # Places need no more than every second pixel of every second row, areas all of them.
-    sparse = owners[::2, ::2]
     used = np.bincount(inks.ravel(), minlength=len(canvas.materials))
-    n = len(number) + 1
-    flat = sparse.ravel()
-    count = np.maximum(np.bincount(flat, minlength=n), 1)
-    middle_x = np.bincount(flat, np.tile(np.arange(sparse.shape[1]), sparse.shape[0]), n) / count
-    middle_y = np.bincount(flat, np.repeat(np.arange(sparse.shape[0]), sparse.shape[1]), n) / count
+    centres = _centres(owners, len(number))
     out: list[dict[str, Any]] = []
     for sketch_number, entity in number.items():
         sketch = canvas.sketches[sketch_number - 1]
@@ -107,7 +101,7 @@ def describe(
                 colour_name(_mean_colour(canvas.materials[ink])) for ink in ranked if used[ink] > 0.15 * area
             )
         )
-        x, y = 2 * middle_x[entity] / width, 2 * middle_y[entity] / height
+        x, y = centres[entity] / (width, height)
         parent = number.get(sketch.parent or 0)
         share = area / (height * width)
         out.append(
@@ -125,6 +119,20 @@ def describe(
         )
     _rank_by_name(out, [canvas.sketches[k - 1].category["name"] for k in number])
     return out
+
+
+def _centres(owners: NDArray[np.uint16], n: int) -> NDArray[np.float64]:
+    """Mean (x, y) of the pixels of ids 0 to `n`, summed over the rows' runs of equal ids."""
+    height, width = owners.shape
+    begins = np.ones((height, width), dtype=bool)
+    np.not_equal(owners[:, 1:], owners[:, :-1], out=begins[:, 1:])
+    starts = np.flatnonzero(begins)
+    lengths = np.diff(starts, append=owners.size)
+    ids = owners.ravel()[starts]
+    area = np.maximum(np.bincount(ids, lengths, n + 1), 1)
+    x = np.bincount(ids, lengths * (starts % width + (lengths - 1) / 2), n + 1)
+    y = np.bincount(ids, lengths * (starts // width), n + 1)
+    return np.stack([x, y], axis=1) / area[:, None]
 
 
 def _mean_colour(material: Material) -> Colour:
