@@ -76,6 +76,14 @@ def _string_end(text, p, stop, ascii_only):  # type: ignore[no-untyped-def]
             return p
         if c == BACKSLASH:
             p += 1
+            # \\u and what is no escape at all are for the slow reader.
+            if p >= stop:
+                return _FAIL
+            if ascii_only and not (
+                text[p] == QUOTE or text[p] == BACKSLASH or text[p] == 47 or text[p] == 98
+                or text[p] == 102 or text[p] == 110 or text[p] == 114 or text[p] == 116
+            ):  # fmt: skip
+                return _FAIL
         elif c < 32 or (c >= 128 and ascii_only):
             return _FAIL
         p += 1

@@ -17,9 +17,11 @@ def check_masks(
 ) -> Findings:
     """Decode all masks of a dataset, by threads, and list what is wrong with them.
 
-    Errors are masks that cannot be read: malformed run lengths, missing or damaged PNGs, PNGs whose ids disagree with
-    their JSON. Warnings are masks without a pixel, and an `area` of the file that is not the mask's (such as ADE20K's,
-    counted before segments were painted over, or COCO's of polygons); pixels count, not what the file says.
+    Errors are masks that cannot be read: malformed run lengths, missing or damaged PNGs, PNGs whose ids
+        disagree with
+    their JSON. Warnings are masks without a pixel, and an `area` of the file that is not the mask's (such as
+    ADE20K's, counted before segments were painted over, or COCO's of polygons); pixels count, not what the
+    file says.
 
     Args:
         dataset: what to check.

@@ -1,7 +1,7 @@
 """COCO panoptic to COCO-Entity and back.
 
-COCO-Entity (Qi et al., "Open-World Entity Segmentation", TPAMI 2022) makes every panoptic segment an entity. The
-canonical form loses nothing; `compat` gives the published files, quirks included.
+COCO-Entity (Qi et al., "Open-World Entity Segmentation", TPAMI 2022) makes every panoptic segment an entity.
+The canonical form loses nothing; `compat` gives the published files, quirks included.
 """
 
 from __future__ import annotations
@@ -31,11 +31,13 @@ _LISTS = ("images", "annotations", "categories")
 def panoptic_to_entity(dataset: Dataset, *, compat: bool = False) -> Dataset:
     """Make every segment of a panoptic dataset an entity; no mask is decoded.
 
-    Canonical: ids run from 1 through the file (segment ids repeat from image to image) and the segment's id is kept
+    Canonical: ids run from 1 through the file (segment ids repeat from image to image) and the segment's id
+        is kept
     as `segment_id`; crowd segments stay, as `iscrowd`; categories stay as they are.
 
-    With `compat`, as the published `entity_*2017.json`: crowd segments are dropped, ids run from 0, categories are
-    numbered from 0 in the order of the file (0 to 132 for COCO). Its boxes and areas are `write_compat`'s matter.
+    With `compat`, as the published `entity_*2017.json`: crowd segments are dropped, ids run from 0,
+    categories are numbered from 0 in the order of the file (0 to 132 for COCO). Its boxes and areas are
+    `write_compat`'s matter.
 
     Args:
         dataset: a panoptic dataset; any dataset will do.
@@ -50,7 +52,10 @@ def panoptic_to_entity(dataset: Dataset, *, compat: bool = False) -> Dataset:
     place = {category.id: k for k, category in enumerate(dataset.categories)}
     unknown = sorted(set(np.unique(entities.category_ids).tolist()) - place.keys())
     if unknown:
-        message, remedy = "segments have a category that `categories` does not list", "Add it to `categories`."
+        message, remedy = (
+            "segments have a category that `categories` does not list",
+            "Add it to `categories`.",
+        )
         raise input_error("category.unknown", message, remedy, field="category_id", value=unknown)
     categories = tuple(replace(category, id=place[category.id]) for category in dataset.categories)
     numbers = np.array([place[one] for one in entities.category_ids.tolist()], np.int64)
@@ -71,16 +76,16 @@ def _numbered(dataset: Dataset, first: int) -> Dataset:
 def entity_to_panoptic(dataset: Dataset) -> Dataset:
     """Turn entities into panoptic segments: the way back of `panoptic_to_entity`.
 
-    The segments of an image get the ids kept as `segment_id`; where one has none, their annotation ids; and where
-    those cannot be pixel values (1 to 2^24 - 1, unlike in the image), numbers from 1.
+    The segments of an image get the ids kept as `segment_id`; where one has none, their annotation ids; and
+    where those cannot be pixel values (1 to 2^24 - 1, unlike in the image), numbers from 1.
     """
     ids = dataset.ids.copy()
     for index in range(len(dataset)):
         rows = dataset.rows(index)
-        kept = [record.get(SEGMENT_ID) for record in dataset.source.extras(index)]
+        kept: list[Any] = [record.get(SEGMENT_ID) for record in dataset.source.extras(index)]
         for candidate in (kept, dataset.ids[rows].tolist()):
             if len(candidate) == rows.stop - rows.start and _are_segment_ids(candidate):
-                ids[rows] = candidate
+                ids[rows] = np.array(candidate, np.int64)
                 break
         else:
             ids[rows] = np.arange(1, rows.stop - rows.start + 1)
@@ -113,9 +118,9 @@ def write_compat(
 ) -> Path:
     """Write a panoptic dataset as the published COCO-Entity JSON, quirks included.
 
-    The box is [x, y, x2 - x, y2 - y] with inclusive x2 and y2, so one pixel short each way; `area` is that box's;
-    `iscrowd` is always 0, for crowd segments are dropped. For everything else see `panoptic_to_entity`. Source:
-    `make_data/entity_to_json.py` of qqlu/Entity.
+    The box is [x, y, x2 - x, y2 - y] with inclusive x2 and y2, so one pixel short each way; `area` is that
+    box's; `iscrowd` is always 0, for crowd segments are dropped. For everything else see
+    `panoptic_to_entity`. Source: `make_data/entity_to_json.py` of qqlu/Entity.
 
     Args:
         dataset: a panoptic dataset, as it was read.

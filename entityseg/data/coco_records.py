@@ -88,19 +88,24 @@ def scan_list(text: NDArray[np.uint8], start: int, threads: int = 2) -> tuple[ND
     border = _guess_border(text, (first + stop) // 2) if threads > 1 and stop - first > _SPLIT_BYTES else stop
     if border == stop:
         rows, end = _scan_until(text, first, stop)
-        return None if end < 0 else (rows, end)
+        return (rows, end) if _is_closed(text, end) else None
     with ThreadPoolExecutor(1) as pool:
         second = pool.submit(_scan_until, text, border, stop)
         rows, end = _scan_until(text, first, border)
         rest, rest_end = second.result()
     if end < 0:
         return None
-    if text[end - 1] == _scan.CLOSE_LIST:
+    if _is_closed(text, end):
         return rows, end
     if end != border or rest_end < 0:
         # The guess was no border of records, or the second half needs the slow reader: go on in one thread.
         rest, rest_end = _scan_until(text, end, stop)
-    return None if rest_end < 0 else (np.concatenate([rows, rest]), rest_end)
+    return (np.concatenate([rows, rest]), rest_end) if _is_closed(text, rest_end) else None
+
+
+def _is_closed(text: NDArray[np.uint8], end: int) -> bool:
+    """Whether a scan ended behind the list's bracket, and not at a border or at the end of a cut file."""
+    return end > 0 and bool(text[end - 1] == _scan.CLOSE_LIST)
 
 
 def _scan_until(text: NDArray[np.uint8], position: int, until: int) -> tuple[NDArray[np.int64], int]:

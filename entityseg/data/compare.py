@@ -27,10 +27,10 @@ def compare(
 ) -> Findings:
     """List where dataset `b` differs from dataset `a`; no findings mean that nothing was lost or changed.
 
-    Images are matched by id, annotations of an image by id (by place where ids repeat in an image, or `ids` is
-    False). Compared are the images' name and size, all categories, and for each annotation the pixels, category,
-    crowd and other keys. Not compared: `area` and `bbox`, which follow from the pixels; the order of images and
-    annotations; a category's `isthing` where `a` does not say it.
+    Images are matched by id, annotations of an image by id (by place where ids repeat in an image, or `ids`
+    is False). Compared are the images' name and size, all categories, and for each annotation the pixels,
+    category, crowd and other keys. Not compared: `area` and `bbox`, which follow from the pixels; the order
+    of images and annotations; a category's `isthing` where `a` does not say it.
 
     Args:
         a: what was there.
@@ -73,7 +73,9 @@ def _compare_categories(a: Dataset, b: Dataset, findings: Findings, extras: bool
         other = b.category_of.get(category.id)
         where = f"category {category.id}"
         if other is None:
-            findings.add("category.lost", "the category is missing", _REMEDY, record=where, value=category.name)
+            findings.add(
+                "category.lost", "the category is missing", _REMEDY, record=where, value=category.name
+            )
         elif _plain(category, other, extras) != _plain(other, category, extras):
             findings.add("category.differs", "the category differs", _REMEDY, record=where, value=other)
     for category in b.categories:
@@ -107,10 +109,14 @@ def _compare_images(
         if a.category_ids[row] != b.category_ids[other]:
             value = int(b.category_ids[other])
             message = f"category_id was {a.category_ids[row]}"
-            findings.add("annotation.category", message, _REMEDY, record=place, field="category_id", value=value)
+            findings.add(
+                "annotation.category", message, _REMEDY, record=place, field="category_id", value=value
+            )
         if a.iscrowd[row] != b.iscrowd[other]:
             value = int(b.iscrowd[other])
-            findings.add("annotation.crowd", "iscrowd differs", _REMEDY, record=place, field="iscrowd", value=value)
+            findings.add(
+                "annotation.crowd", "iscrowd differs", _REMEDY, record=place, field="iscrowd", value=value
+            )
         before, after = dict(a.extra_of(row)), dict(b.extra_of(other))
         if extras and before != after:
             keys = sorted(key for key in {*before, *after} if before.get(key) != after.get(key))

@@ -48,7 +48,10 @@ class _Tally:
 
 # kind -> (what would be lost, what a lossy conversion does)
 _WORDS = {
-    "overlap": ("{} pairs of masks overlap", "larger masks are painted first, so that small ones stay visible"),
+    "overlap": (
+        "{} pairs of masks overlap",
+        "larger masks are painted first, so that small ones stay visible",
+    ),
     "empty_masks": ("{} masks have no pixel", "they are left out"),
     "holes": ("{} masks have holes, which polygons do not hold", "holes are filled"),
     "crowd": ("{} annotations are crowd regions", "they become ordinary regions"),
@@ -67,7 +70,7 @@ def examine(
     threads: int | None = None,
     progress: Progress = no_progress,
 ) -> list[Loss]:
-    """List what a format that holds `holds` would lose of a dataset, in one pass over the masks where one is needed.
+    """List what a format would lose of a dataset, in one pass over the masks where one is needed.
 
     Raises:
         InputError: a mask is malformed.
@@ -168,7 +171,9 @@ def _examine_image(
         masks, crowd = dataset.masks(index), dataset.iscrowd[dataset.rows(index)]
         for kind, counter in counters.items():
             count, rows = counter(masks, crowd)
-            found.append((kind, count, f"image {image.id}, annotation {', '.join(str(ids[row]) for row in rows)}"))
+            found.append(
+                (kind, count, f"image {image.id}, annotation {', '.join(str(ids[row]) for row in rows)}")
+            )
     if not holds_extras:
         rows = [row for row, record in enumerate(dataset.source.extras(index)) if record]
         found.append(("extras", len(rows), f"image {image.id}, annotation {ids[rows[0]]}" if rows else ""))

@@ -1,14 +1,12 @@
-"""Any dataset to any format that can hold it; what it cannot hold is refused, or lost on purpose and measured."""
+"""Any dataset to any format that can hold it; the rest is refused, or lost on purpose and measured."""
 
 from __future__ import annotations
 
 import inspect
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,11 +19,12 @@ from entityseg.data.licences import FILE_NAME, Licence, find_licence
 from entityseg.data.loading import choose
 from entityseg.data.loss import LossReport, measure_loss
 from entityseg.data.records import Dataset
+from entityseg.data.staging import REPORT_NAME, staged
 from entityseg.data.threads import Progress, no_progress
 from entityseg.errors import EntitySegError, Finding, Findings, InputError, UsageError, usage_error
-from entityseg.files import atomic_folder, sync_folder, write_bytes, write_json
+from entityseg.files import write_bytes, write_json
 
-REPORT_NAME = "conversion.json"
+CocoEntity = Literal["canonical", "compat"]
 # Formats whose annotation ids are unique in the file; panoptic segments' are so in their image only.
 _UNIQUE_IDS = frozenset({"entity", "coco-instances", "entityseg-release", "parquet", "idmap"})
 
@@ -55,7 +54,7 @@ def convert(
     from_: str | None = None,
     split: str | None = None,
     lossy: bool = False,
-    compat: bool = False,
+    coco_entity: CocoEntity | None = None,
     image_root: str | Path | None = None,
     options: Mapping[str, Any] | None = None,
     overwrite: bool = False,
@@ -64,11 +63,12 @@ def convert(
 ) -> Conversion:
     """Convert a dataset; the target is there whole, or not at all.
 
-    Nothing is lost unless `lossy` says so: content that the target cannot hold (overlapping masks, several masks of a
-    class, holes, crowds, ids, other keys) is counted first and refused. Panoptic segments become entities with ids of
-    their own and keep `segment_id`, by which the way back restores them. A lossy conversion paints overlapping masks
-    by area (smaller ones on top) and leaves out what cannot be written; then the target is read back and every mask
-    compared. `conversion.json` and the source's licence text are written with the target.
+    Nothing is lost unless `lossy` says so: content that the target cannot hold (overlapping masks, several
+    masks of a class, holes, crowds, ids, other keys) is counted first and refused. Panoptic segments become
+    entities with ids of their own and keep `segment_id`, by which the way back restores them. A lossy
+    conversion paints overlapping masks by area (smaller ones on top) and leaves out what cannot be written;
+    then the target is read back and every mask compared. `conversion.json` and the source's licence text are
+    written with the target.
 
     Args:
         src: a dataset, or the path of one.
@@ -77,8 +77,9 @@ def convert(
         from_: name of the source's format, where several fit.
         split: which reading of the source, where it has several.
         lossy: whether content may be lost.
-        compat: write COCO-Entity as it was published, quirks included (COCO panoptic to `entity` or
-            `coco-instances`).
+        coco_entity: make COCO-Entity of a COCO panoptic source: `canonical` numbers the entities of the file
+            from 1 and keeps `segment_id`, which otherwise happens only where ids repeat in the file; `compat`
+            writes the published JSON, quirks included (`to` is `entity` or `coco-instances`).
         image_root: folder of the source's images, where it is not found by itself.
         options: the target format's own options, such as `{"encoding": "polygons"}` or `{"renumber": True}`.
         overwrite: replace the target; a folder is replaced with all that is in it, if a conversion made it.
@@ -89,20 +90,21 @@ def convert(
         What was written, with the report.
 
     Raises:
-        UsageError: the source is not clear, the target is there, an option is unknown, or the target cannot hold the
-            content.
+        UsageError: the source is not clear, the target is there, an option is unknown, or the target cannot
+            hold the content.
         InputError: the source is malformed; all problems are listed.
         EntitySegError: the target cannot be written (disk full, no permission); nothing is left there.
     """
     target = get_format(to)
     chosen = dict(options or {})
-    _check_options(target, chosen, compat)
+    compat = coco_entity == "compat"
+    _check_options(target, chosen, coco_entity)
     dataset, source = _open(src, from_, split, image_root)
     dst = Path(dst)
     _refuse_inside(dataset, dst)
-    shared = {"threads": threads, "progress": progress}
+    shared: dict[str, Any] = {"threads": threads, "progress": progress}
     try:
-        prepared = dataset if compat else _with_fitting_ids(dataset, to, chosen)
+        prepared = dataset if compat else _with_fitting_ids(dataset, to, chosen, coco_entity is not None)
         holds = _holds(target, chosen)
         losses = [] if compat else examine(prepared, holds, **shared)
         losses = [loss for loss in losses if not (loss.kind == "ids" and chosen.get("renumber"))]
@@ -110,7 +112,7 @@ def convert(
             raise _refusal(target, losses)
         written = without(prepared, holds, losses, **shared) if losses else prepared
         renumber = {"renumber": True} if to == "coco-panoptic" and _has(losses, "ids") else {}
-        with _staged(dst, overwrite) as place:
+        with staged(dst, overwrite) as place:
             if compat:
                 write_compat(dataset, place, **shared)
             else:
@@ -142,15 +144,28 @@ def _open(
     return get_format(reading.format).read(reading.path, image_root=root), reading.format
 
 
-def _check_options(target: Format, chosen: Mapping[str, Any], compat: bool) -> None:
+def _check_options(target: Format, chosen: Mapping[str, Any], coco_entity: CocoEntity | None) -> None:
     if target.write is None:
         message = "this format is only read"
         raise usage_error("convert.read_only", message, "Choose another target.", value=target.name)
-    if compat and (target.name not in ("entity", "coco-instances") or chosen):
+    if coco_entity not in (None, "canonical", "compat"):
+        message = "there is no such form of COCO-Entity"
+        raise usage_error("convert.coco_entity", message, "Use canonical or compat.", value=coco_entity)
+    if coco_entity and target.name not in _UNIQUE_IDS:
+        message = "COCO-Entity is made of entities, not of segments or labels"
+        remedy = f"Use one of {', '.join(sorted(_UNIQUE_IDS))}."
+        raise usage_error("convert.coco_entity", message, remedy, value=target.name)
+    if coco_entity == "compat" and (target.name not in ("entity", "coco-instances") or chosen):
         message = "the published COCO-Entity is one JSON without options"
-        remedy = "Use `--to coco-instances` without options, or leave out `--compat`."
-        raise usage_error("convert.compat", message, remedy, value=target.name)
-    known = set(inspect.signature(target.write).parameters) - {"dataset", "path", "overwrite", "threads", "progress"}
+        remedy = "Convert to `coco-instances` without options."
+        raise usage_error("convert.coco_entity", message, remedy, value=target.name)
+    known = set(inspect.signature(target.write).parameters) - {
+        "dataset",
+        "path",
+        "overwrite",
+        "threads",
+        "progress",
+    }
     known -= {"unused"}
     unknown = sorted(set(chosen) - known)
     if unknown:
@@ -171,16 +186,18 @@ def _refuse_inside(dataset: Dataset, dst: Path) -> None:
     for path in (dataset.path, dataset.image_root):
         if path is not None and (path.resolve() == dst.resolve() or dst.resolve() in path.resolve().parents):
             message = "the source lies in the target"
-            raise usage_error("target.source", message, "Choose another target.", file=str(dst), value=str(path))
+            raise usage_error(
+                "target.source", message, "Choose another target.", file=str(dst), value=str(path)
+            )
 
 
-def _with_fitting_ids(dataset: Dataset, to: str, options: Mapping[str, Any]) -> Dataset:
+def _with_fitting_ids(dataset: Dataset, to: str, options: Mapping[str, Any], entities: bool) -> Dataset:
     """Return the dataset with the kind of ids that the target has: of segments, or unique in the file."""
     panoptic = to == "coco-panoptic" or (to == "entityseg-release" and _is_panoptic(options))
     if panoptic:
         return entity_to_panoptic(dataset) if keeps_segment_ids(dataset) else dataset
     repeats = len(np.unique(dataset.ids)) < dataset.n_annotations
-    return panoptic_to_entity(dataset) if to in _UNIQUE_IDS and repeats else dataset
+    return panoptic_to_entity(dataset) if entities or (repeats and to in _UNIQUE_IDS) else dataset
 
 
 def _is_panoptic(options: Mapping[str, Any]) -> bool:
@@ -205,80 +222,12 @@ def _refusal(target: Format, losses: list[Loss]) -> UsageError:
     for loss in losses:
         remedy = f"Allow it (`--lossy`: {loss.done}), or choose another format."
         if loss.kind == "ids" and target.name == "coco-panoptic":
-            remedy = "Number them anew (option `renumber`, which keeps `original_id`), or choose another format."
+            remedy = (
+                "Number them anew (option `renumber`, which keeps `original_id`), or choose another format."
+            )
         message = f"{target.name} cannot hold this: {loss.message}"
         findings.add(f"convert.{loss.kind}", message, remedy, record=f"first in {loss.example}")
     return UsageError(findings)
-
-
-@contextmanager
-def _staged(dst: Path, overwrite: bool) -> Iterator[Path]:
-    """Give the path to write to; what is there at the end without an error moves to `dst` at once.
-
-    A folder is renamed as a whole. Of a file and what belongs to it, the file itself comes last.
-    """
-    if dst.suffix.lower() == ".json":
-        with _staged_file(dst, overwrite) as place:
-            yield place
-        return
-    old = dst.is_dir() and any(dst.iterdir())
-    if dst.exists() and not dst.is_dir():
-        raise usage_error("target.file", "the target must be a folder, this is a file", "Name a folder.", file=str(dst))
-    if old and not (overwrite and (dst / REPORT_NAME).is_file()):
-        message = "the folder is there and is not empty"
-        remedy = "Choose another target, or allow it to be replaced (`--overwrite`)."
-        if overwrite:
-            message += ", and no conversion made it"
-            remedy = "Remove it yourself if nothing in it is needed."
-        raise usage_error("target.exists", message, remedy, file=str(dst))
-    if not old:
-        with atomic_folder(dst) as folder:
-            yield folder
-        return
-    # The name's ending lets the next run remove what a killed one leaves.
-    aside = dst.with_name(f".part-old-{dst.name}")
-    with atomic_folder(dst.with_name(f".part-new-{dst.name}")) as folder:
-        yield folder
-    shutil.rmtree(aside, ignore_errors=True)
-    dst.rename(aside)
-    dst.with_name(f".part-new-{dst.name}").rename(dst)
-    shutil.rmtree(aside, ignore_errors=True)
-    sync_folder(dst.resolve().parent)
-
-
-@contextmanager
-def _staged_file(dst: Path, overwrite: bool) -> Iterator[Path]:
-    """Give the path of a `.json` file in a folder of its own; then move it, and what lies beside it, to `dst`."""
-    taken = [path for path in (dst, dst.with_suffix("")) if path.exists() and (path.is_file() or any(path.iterdir()))]
-    if dst.is_dir():
-        message, remedy = "the target is a folder", "Name the file, or a folder without `.json` in its name."
-        raise usage_error("target.folder", message, remedy, file=str(dst))
-    if dst.is_file() and not overwrite:
-        remedy = "Choose another target, or allow it to be replaced (`--overwrite`)."
-        raise usage_error("target.exists", "the file is there already", remedy, file=str(dst))
-    stage = dst.with_name(f".part-stage-{dst.name}")
-    shutil.rmtree(stage, ignore_errors=True)
-    dst.parent.mkdir(parents=True, exist_ok=True)
-    stage.mkdir()
-    try:
-        yield stage / dst.name
-        rest = [path for path in sorted(stage.iterdir()) if path.name != dst.name]
-        for path in rest:
-            place = dst.with_name(path.name)
-            if path.is_dir() and place in taken and not overwrite:
-                message = "the folder for the PNGs is there and is not empty"
-                remedy = "Choose another target, or allow it to be replaced (`--overwrite`)."
-                raise usage_error("target.exists", message, remedy, file=str(place))
-        dst.unlink(missing_ok=True)
-        for path in rest:
-            place = dst.with_name(path.name)
-            if path.is_dir() and place.is_dir():
-                shutil.rmtree(place)
-            path.replace(place)
-        (stage / dst.name).replace(dst)
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
-    sync_folder(dst.resolve().parent)
 
 
 def _beside(place: Path, name: str) -> Path:
@@ -321,30 +270,40 @@ def _report(
     loss: LossReport | None,
     licence: Licence | None,
 ) -> dict[str, Any]:
-    """Return what `conversion.json` says; no path but the source's own name, so that equal input gives equal bytes."""
+    """Return what `conversion.json` says; it names no path, so that equal input gives equal bytes."""
     return {
-        "entityseg": entityseg.__version__,
+        "program": f"entityseg {entityseg.__version__}",
         "source": {
             "name": None if dataset.path is None else dataset.path.name,
             "format": source,
-            "images": len(dataset),
-            "annotations": dataset.n_annotations,
-            "categories": len(dataset.categories),
+            "image_count": len(dataset),
+            "annotation_count": dataset.n_annotations,
+            "category_count": len(dataset.categories),
         },
         "target": {
             "format": to,
             "mode": "compat" if compat else "canonical",
-            "options": {key: str(value) if isinstance(value, Path) else value for key, value in options.items()},
-            "images": len(written),
-            "annotations": int((~dataset.iscrowd).sum()) if compat else written.n_annotations,
+            "options": {
+                key: str(value) if isinstance(value, Path) else value for key, value in options.items()
+            },
+            "image_count": len(written),
+            "annotation_count": int((~dataset.iscrowd).sum()) if compat else written.n_annotations,
         },
         "lossless": not losses and not compat,
         "lost": [
-            {"kind": one.kind, "count": one.count, "first": one.example, "what": one.message, "done": one.done}
+            {
+                "kind": one.kind,
+                "count": one.count,
+                "first": one.example,
+                "what": one.message,
+                "done": one.done,
+            }
             for one in losses
         ],
         "masks": None if loss is None else loss.to_json(),
-        "licence": None if licence is None else {"origin": licence.origin, "name": licence.name, "file": FILE_NAME},
+        "licence": None
+        if licence is None
+        else {"origin": licence.origin, "name": licence.name, "file": FILE_NAME},
     }
 
 
@@ -359,5 +318,3 @@ def _cannot_write(dst: Path, error: OSError) -> EntitySegError:
     message = f"the target cannot be written: {reason}"
     remedy = "Free some space or choose another target; nothing was left there."
     return EntitySegError(Finding("target.write", message, remedy, file=str(error.filename or dst)))
-
-

@@ -71,7 +71,7 @@ def examine(
     threads: int | None = None,
     progress: Progress = no_progress,
 ) -> Report:
-    """Check a folder or an annotation file: everything that can be read there, and a release's tree as a whole.
+    """Check a folder or an annotation file: all that can be read there, and a release's tree as a whole.
 
     Images are checked by their headers and last bytes; their pixels are not decoded.
 

@@ -88,7 +88,7 @@ def _add_places(
         image, found = members[0]
         count = f"{len(members):,} of {len(dataset):,} images"
         wanted = root / folder
-        where = {"file": str(reading.path), "field": "file_name", "value": image.file_name}
+        where: dict[str, Any] = {"file": str(reading.path), "field": "file_name", "value": image.file_name}
         if how == "missing":
             source = IMAGE_SOURCE if reading.format == "entityseg-release" else "where the dataset comes from"
             message = f"{count} are missing below {wanted}"
@@ -142,7 +142,7 @@ def _check_header(
     if compared:
         return
     kind, message, remedy = size_difference(image.size, header, reading)
-    where = {"record": f"image {image.id}", "field": "height, width", "value": image.size}
+    where: dict[str, Any] = {"record": f"image {image.id}", "field": "height, width", "value": image.size}
     findings.add(kind, f"{message}: {path}", remedy, file=str(reading.path), **where)
 
 

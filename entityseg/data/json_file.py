@@ -77,7 +77,7 @@ def parse_json(data: bytes | mmap.mmap | memoryview, file: str) -> Any:
     except orjson.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         reason = str(error.msg)
-    if "recursion" in reason.lower():
+    if "depth limit" in reason:
         message = "the JSON is nested more than 1,024 deep"
         raise input_error("json.deep", message, "No format of ours nests more than 10 deep.", file=file)
     raw = bytes(view) if len(view) <= _MAX_DIAGNOSED else b""

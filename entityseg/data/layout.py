@@ -23,7 +23,8 @@ ANNOTATION_SOURCE = (
 )
 IMAGE_SOURCE = (
     "the gated Hugging Face dataset repository qqlu1992/Adobe_EntitySeg, the Google Drive folder linked from "
-    "qqlu/Entity, or each image's own source in url.json; the images' owners hold the rights, see each source's licence"
+    "qqlu/Entity, or each image's own source in url.json; the images' owners hold the rights, see each "
+    "source's licence"
 )
 
 
@@ -124,7 +125,7 @@ def find_part(path: Path, top: Path | None = None) -> FoundPart | None:
 
 
 def find_parts(top: Path) -> list[FoundPart]:
-    """List the files of the release in a folder and up to four levels below it, folders of images left out."""
+    """List the release's files in a folder and up to four levels below it, folders of images left out."""
     found = [find_part(path, top) for path in _annotation_files(top, _DEEPEST)]
     order = list(PARTS)
     return sorted((one for one in found if one), key=lambda one: (order.index(one.part.split), str(one.path)))
@@ -140,18 +141,16 @@ def _annotation_files(folder: Path, depth: int) -> Iterator[Path]:
         if name.endswith((".json", ".txt")):
             if entry.is_file():
                 yield entry
-        elif (
-            depth > 0
-            and not name.startswith((".", "images"))
-            and "_maps_" not in name
-            and not SUBSET.match(name)
-        ):
-            if entry.is_dir():
-                yield from _annotation_files(entry, depth - 1)
+        elif depth > 0 and not _holds_pictures(name) and entry.is_dir():
+            yield from _annotation_files(entry, depth - 1)
+
+
+def _holds_pictures(name: str) -> bool:
+    return name.startswith((".", "images")) or "_maps_" in name or SUBSET.match(name) is not None
 
 
 def find_maps(path: Path, part: Part) -> Path | None:
-    """Return the folder of a part's PNG files, beside the file or one level up, nested by the archive or not."""
+    """Return the folder of a part's PNGs, beside the file or one level up, nested by the archive or not."""
     for base in (path.parent, path.parent.parent):
         for name in part.maps:
             folder = base / name
@@ -186,7 +185,7 @@ def find_image_root(path: Path, part: Part, top: Path) -> Path | None:
 
 
 def subset_folders(folder: Path) -> dict[str, Path]:
-    """Return the folders `entity_01_<count>`, `entity_02_...`, `entity_03_...` in a folder, by their number."""
+    """Return the subsets' folders (`entity_01_<count>`, ...) that lie in a folder, by their number."""
     if not folder.is_dir():
         return {}
     found = {}

@@ -21,11 +21,13 @@ _INNER = frozenset(
 ENTITYSEG_NOTE = """\
 This dataset was converted from EntitySeg, whose source had no licence file beside it.
 
-Annotations: Adobe Research License (see the repository adobe-research/EntitySeg-Dataset). Non-commercial research and
-teaching only; whoever gets a copy, converted ones included, must get a copy of that licence with it.
+Annotations: Adobe Research License (see the repository adobe-research/EntitySeg-Dataset). Non-commercial
+research and teaching only; whoever gets a copy, converted ones included, must get a copy of that licence with
+it.
 
-Images: the authors of EntitySeg do not own their copyright. The rights stay with each image's owner; its source is
-named in `url.json` of the release, and following that source's licence is the user's responsibility.
+Images: the authors of EntitySeg do not own their copyright. The rights stay with each image's owner; its
+source is named in `url.json` of the release, and following that source's licence is the user's
+responsibility.
 """
 
 
@@ -47,8 +49,9 @@ class Licence:
 def find_licence(dataset: Dataset, *, entityseg: bool = False) -> Licence | None:
     """Return the licence text of a dataset's source.
 
-    It is looked for beside the source and in the folders of a dataset's tree above it. Where there is none and the
-    source is EntitySeg (and its own `licenses` do not say otherwise), it is a note on EntitySeg's licences.
+    It is looked for beside the source and in the folders of a dataset's tree above it. Where there is none
+    and the source is EntitySeg (and its own `licenses` do not say otherwise), it is a note on EntitySeg's
+    licences.
 
     Args:
         dataset: as it was read.

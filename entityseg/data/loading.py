@@ -26,7 +26,7 @@ _CHECKSUMMED = frozenset({"parquet"})
 def load(
     path: str | Path,
     *,
-    format: str | None = None,
+    format: str | None = None,  # noqa: A002 - the command line's word
     split: str | None = None,
     check: bool | None = None,
     image_root: str | Path | None = None,
@@ -39,9 +39,9 @@ def load(
         path: what to open; a file's content decides, not its name.
         format: name of the format, where several fit.
         split: name of the reading (such as `val` or `val_lr`), where a folder has several.
-        check: decode every mask now and raise for those that are malformed. By default this is done for all formats
-            but Parquet, whose pages carry checksums; masks are checked in any case when an image is asked
-            for.
+        check: decode every mask now and raise for those that are malformed. By default this is done for all
+            formats but Parquet, whose pages carry checksums; in any case, masks are checked when an image is
+            asked for.
         image_root: folder that `file_name` starts from, where it is not found by itself.
         threads: images checked side by side.
         progress: shows how far the check is.
@@ -57,8 +57,7 @@ def load(
     >>> load("no/such/folder")
     Traceback (most recent call last):
         ...
-    entityseg.errors.MissingFileError: error: no/such/folder: there is no such file or folder. Check the path.
-    ...
+    entityseg.errors.MissingFileError: error: no/such/folder: there is no such file or folder. ...
     """
     reading = choose(path, format=format, split=split)
     root = Path(image_root) if image_root is not None else reading.image_root
@@ -72,7 +71,12 @@ def load(
     return dataset
 
 
-def choose(path: str | Path, *, format: str | None = None, split: str | None = None) -> Reading:
+def choose(
+    path: str | Path,
+    *,
+    format: str | None = None,  # noqa: A002 - the command line's word
+    split: str | None = None,
+) -> Reading:
     """Return the one way to read a path that fits the options.
 
     Raises:
@@ -88,19 +92,21 @@ def choose(path: str | Path, *, format: str | None = None, split: str | None = N
         raise _nothing(path, format)
     where = {"file": str(path), "field": "split" if split else None, "value": split}
     if not fitting:
-        message = f"no reading of it has this split; there are:{_listed(found)}"
-        raise usage_error("load.split", message, "Choose one of them.", **where)
+        message, remedy = "no reading of it has this split", "Choose one of these:"
+        raise usage_error("load.split", message, remedy + _listed(found), **where)
     alike = len({(one.format, one.split) for one in fitting}) < len(fitting)
     remedy = (
-        "Give the file itself instead of the folder."
-        if alike
-        else "Choose by these options, or give the file."
+        "Give one of these files instead of the folder:" if alike else "Choose by options, or give the file:"
     )
-    message = f"it can be read in {len(fitting)} ways:{_listed(fitting)}\n"
-    raise usage_error("load.ambiguous", message, remedy, **where)
+    message = f"it can be read in {len(fitting)} ways"
+    raise usage_error("load.ambiguous", message, remedy + _listed(fitting), **where)
 
 
-def find_readings(path: str | Path, *, format: str | None = None) -> list[Reading]:
+def find_readings(
+    path: str | Path,
+    *,
+    format: str | None = None,  # noqa: A002 - the command line's word
+) -> list[Reading]:
     """List the ways to read a path.
 
     A file that several formats could read is listed once, under the one that knows it best; with `format`,
@@ -128,12 +134,12 @@ def find_readings(path: str | Path, *, format: str | None = None) -> list[Readin
 
 
 def _listed(readings: Sequence[Reading]) -> str:
-    return "".join(f"\n  --from {one.format} --split {one.split}   {one.path}" for one in readings)
+    return "".join(f"\n  --from {one.format} --split {one.split}   {one.path}" for one in readings) + "\n"
 
 
-def _nothing(path: Path, format: str | None) -> UsageError:
+def _nothing(path: Path, wanted: str | None) -> UsageError:
     """Return the error for a path in which nothing was found, saying what was looked for."""
-    if path.is_file() and format is None:
+    if path.is_file() and wanted is None:
         kind = peek(path)
         if kind == "list":
             message = (
@@ -144,8 +150,8 @@ def _nothing(path: Path, format: str | None) -> UsageError:
             message = "the file is neither JSON with `images` and `annotations`, nor a list of semantic maps"
             remedy = "Give an annotation file, or name its format (`--from`)."
         return usage_error("load.nothing", message, remedy, file=str(path))
-    formats: list[Format] = [get_format(name) for name in ([format] if format else FORMATS)]
+    formats: list[Format] = [get_format(name) for name in ([wanted] if wanted else FORMATS)]
     looked = "".join(f"\n  {one.name}: {one.summary}" for one in formats)
-    message = f"no dataset was found; looked for:{looked}\n"
-    remedy = "Give the folder that holds the annotations, or an annotation file."
+    message = "no dataset was found"
+    remedy = f"Give an annotation file, or the folder of one. These were looked for:{looked}\n"
     return usage_error("load.nothing", message, remedy, file=str(path))

@@ -71,7 +71,9 @@ class LossReport:
             "min_iou": min([*ious, 1.0]) if self.masks else None,
             "holes_lost": sum(max(one.holes[0] - one.holes[1], 0) for one in self.changed),
             "components_lost": sum(max(one.components[0] - one.components[1], 0) for one in self.changed),
-            "masks_with_other_components": sum(one.components[0] != one.components[1] for one in self.changed),
+            "masks_with_other_components": sum(
+                one.components[0] != one.components[1] for one in self.changed
+            ),
             "changed_masks": [one.to_json() for one in self.changed[:SHOWN]],
             "changed_masks_not_listed": max(len(self.changed) - SHOWN, 0),
         }
@@ -87,8 +89,8 @@ def measure_loss(
 ) -> LossReport:
     """Compare every mask of a dataset with what it became.
 
-    Images are matched by id. A mask belongs to the one with its id; with `ids` False, to the one of its category that
-    it has the highest IoU with.
+    Images are matched by id. A mask belongs to the one with its id; with `ids` False, to the one of its
+    category that it has the highest IoU with.
 
     Args:
         before: the source.

@@ -1,4 +1,4 @@
-"""High resolution to low: short side 800, long side at most 1,333, images bilinear, masks nearest (EntitySeg's LR)."""
+"""High resolution to low, as EntitySeg's LR: short side 800, long side at most 1,333, masks nearest."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ class LowResolution:
 def low_resolution_size(size: Size, short: int = SHORT, long: int = LONG) -> Size:
     """Return the size of an image at low resolution: (height, width) in pixels.
 
-    The short side becomes `short`; where the long side would exceed `long`, that becomes `long` instead. Sides are
-    rounded as detectron2's `ResizeShortestEdge` does, half up. The release does not say what happens to images that
-    are smaller already: here they stay as they are, never enlarged.
+    The short side becomes `short`; where the long side would exceed `long`, that becomes `long` instead.
+    Sides are rounded as detectron2's `ResizeShortestEdge` does, half up. The release does not say what
+    happens to images that are smaller already: here they stay as they are, never enlarged.
 
     >>> low_resolution_size((3000, 4000)), low_resolution_size((1000, 4000)), low_resolution_size((600, 700))
     ((800, 1067), (333, 1333), (600, 700))
     """
     height, width = size
     scale = short / min(size)
-    new = (short, scale * width) if height < width else (scale * height, short)
+    new = (float(short), scale * width) if height < width else (scale * height, float(short))
     if max(new) > long:
         shrink = long / max(new)
         new = (new[0] * shrink, new[1] * shrink)
@@ -70,8 +70,9 @@ def to_low_resolution(
         dataset: at high resolution.
         short: the short side, in pixels.
         long: the longest that the long side may be, in pixels.
-        image_out: folder for the resized images, under their file names; without, only masks are resized. An image
-            that is there already at its new size is left, so that a job that was killed goes on where it was.
+        image_out: folder for the resized images, under their file names; without, only masks are resized. An
+            image that is there already at its new size is left, so that a job that was killed goes on where
+            it was.
         threads: images resized side by side.
         progress: shows how far the images are.
 
@@ -189,7 +190,9 @@ def read_pixels(path: Path, size: Size, record: str) -> Any:
             return _plain(turned)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         message, remedy = f"the image cannot be read: {error}", "Download or unpack the file again."
-        raise InputError(Finding("image.unreadable", message, remedy, file=str(path), record=record)) from None
+        raise InputError(
+            Finding("image.unreadable", message, remedy, file=str(path), record=record)
+        ) from None
 
 
 def _open(path: Path) -> Any:

@@ -39,8 +39,8 @@ def schemas() -> Mapping[str, Any]:
              ("extra", text)]
         ),
         ENTITIES: pa.schema(
-            [("image", whole), ("id", whole), ("category_id", whole), ("iscrowd", pa.bool_()), ("area", whole),
-             *sides, ("counts", pa.binary()), ("extra", text)]
+            [("image", whole), ("id", whole), ("category_id", whole), ("iscrowd", pa.bool_()),
+             ("area", whole), *sides, ("counts", pa.binary()), ("extra", text)]
         ),
         CATEGORIES: pa.schema(
             [("id", whole), ("name", text), ("isthing", pa.bool_()), ("supercategory", text), ("extra", text)]
@@ -210,7 +210,7 @@ class ParquetSource:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """A row group in memory: its first image and row, the masks, and the `extra` column if it says anything."""
+    """A row group in memory: its first image and row, the masks, and `extra` if it says anything."""
 
     first: int
     start: int

@@ -21,7 +21,7 @@ __all__ = [
     "LowResolution", "agnostic", "class_aware", "low_resolution_size", "subset", "to_low_resolution", "top",
 ]  # fmt: skip
 
-# Where `agnostic` keeps what `class_aware` brings back: a key of each annotation, and one of the one category.
+# Where `agnostic` keeps what `class_aware` brings back: a key of each annotation, one of the category.
 ORIGINAL_ID = "category_id_ori"
 ORIGINAL_CATEGORIES = "categories_ori"
 
@@ -29,8 +29,8 @@ ORIGINAL_CATEGORIES = "categories_ori"
 def agnostic(dataset: Dataset, name: str = "entity") -> Dataset:
     """Give all annotations one category with id 1; `class_aware` brings the original ones back.
 
-    The original category of each annotation is kept as `category_id_ori`, as in the first release of EntitySeg, and
-    their list as `categories_ori` of the one category. No mask is decoded.
+    The original category of each annotation is kept as `category_id_ori`, as in the first release of
+    EntitySeg, and their list as `categories_ori` of the one category. No mask is decoded.
     """
 
     def add(index: int, records: list[dict[str, Any]]) -> Sequence[Mapping[str, Any]]:
@@ -64,7 +64,7 @@ def class_aware(dataset: Dataset) -> Dataset:
             if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 2**63:
                 record_name = f"image {dataset.images[index].id}, annotation {dataset.ids[row]}"
                 message = "the annotation does not keep its original category"
-                where = {"record": record_name, "field": ORIGINAL_ID, "value": value}
+                where: dict[str, Any] = {"record": record_name, "field": ORIGINAL_ID, "value": value}
                 findings.add("agnostic.category", message, remedy, **where)
             else:
                 originals[row] = value
@@ -101,7 +101,9 @@ def subset(
     chosen = list(dataset.categories)
     if categories is not None:
         wanted = set(categories)
-        _require(wanted <= dataset.category_of.keys(), "category", sorted(wanted - dataset.category_of.keys()))
+        _require(
+            wanted <= dataset.category_of.keys(), "category", sorted(wanted - dataset.category_of.keys())
+        )
         chosen = [category for category in chosen if category.id in wanted]
     if thing is not None:
         unsaid = [category.id for category in chosen if category.isthing is None]
@@ -113,7 +115,9 @@ def subset(
     kept_images = np.arange(len(dataset))
     if images is not None:
         asked = set(images)
-        _require(asked <= dataset.index_of.keys(), "image", [str(one) for one in asked - dataset.index_of.keys()])
+        _require(
+            asked <= dataset.index_of.keys(), "image", [str(one) for one in asked - dataset.index_of.keys()]
+        )
         kept_images = np.array([i for i, image in enumerate(dataset.images) if image.id in asked], np.int64)
     keep = np.isin(dataset.category_ids, [category.id for category in chosen])
     if categories is None and thing is None:
@@ -140,10 +144,10 @@ def top(
     threads: int | None = None,
     progress: Progress = no_progress,
 ) -> list[int]:
-    """Return the ids of the most frequent categories, the most frequent first; equals in the order of their ids.
+    """Return the ids of the most frequent categories, the most frequent first, equals by id.
 
-    EntitySeg's class-aware tasks were made so: things and panoptic classes by entities, semantic classes by pixels.
-    Crowds do not count.
+    EntitySeg's class-aware tasks were made so: things and panoptic classes by entities, semantic classes by
+    pixels. Crowds do not count.
 
     Args:
         dataset: whose annotations are counted.
@@ -159,7 +163,9 @@ def top(
     if count < 1 or by not in ("entities", "pixels"):
         message = "categories are counted by entities or pixels, and at least one is asked for"
         raise usage_error("top.count", message, "Give a positive count.", value=(count, by))
-    weights = np.ones(dataset.n_annotations, np.int64) if by == "entities" else _areas(dataset, threads, progress)
+    weights = (
+        np.ones(dataset.n_annotations, np.int64) if by == "entities" else _areas(dataset, threads, progress)
+    )
     weights[dataset.iscrowd] = 0
     ids, place = np.unique(dataset.category_ids, return_inverse=True)
     sums = np.zeros(len(ids), np.int64)

@@ -25,7 +25,8 @@ TOO_MANY_PIXELS = 5
 TOO_FEW_PIXELS = 6
 # An escape that JSON allows and no writer of COCO files uses, such as \\u005c; the caller unescapes the string.
 OTHER_ESCAPE = 7
-# 7 characters hold 35 bits: the sign and every difference of two lengths below 2^32.
+# 7 characters hold 35 bits: the sign and every difference of two lengths below 2^32. Below 2^29 pixels 6 are enough,
+# and a number padded to 7 is refused there, because pycocotools reads it as another number.
 MAX_CHARACTERS = 7
 
 
@@ -110,6 +111,7 @@ def decode(  # type: ignore[no-untyped-def]
     `problems` says (code, detail). `edges` must hold as many numbers as there are characters.
     """
     pixels = height * width
+    longest = 5 * (MAX_CHARACTERS - 1 if pixels < 1 << 29 else MAX_CHARACTERS)
     bad = 0
     n_edges = 0
     for m in range(len(starts)):
@@ -144,7 +146,7 @@ def decode(  # type: ignore[no-untyped-def]
                     if p >= stop:
                         code, detail = CUT_NUMBER, p - starts[m]
                         break
-                    if shift >= 5 * MAX_CHARACTERS:
+                    if shift >= longest:
                         code, detail = LONG_NUMBER, p - starts[m]
                         break
                     bits = np.int64(text[p]) - 48

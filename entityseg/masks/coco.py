@@ -35,6 +35,11 @@ def from_coco(rles: Sequence[Mapping[str, Any]], size: Size | None = None) -> Ru
     [5, 7, 9, 12]
     """
     findings = Findings()
+    for i, rle in enumerate(rles):
+        if not isinstance(rle, Mapping):
+            message = "a mask must be an object with size and counts"
+            findings.add("rle.type", message, _AGAIN, record=f"masks[{i}]", value=rle)
+    findings.raise_errors()
     if size is None:
         size = check_size(rles[0].get("size") if rles else None, record="masks[0]")
     size = check_size(size)
@@ -124,7 +129,7 @@ def explain(code: int, detail: int, size: Size) -> tuple[str, str, str]:
         _decode.CUT_NUMBER: ("rle.cut", "counts ends inside a number", "The string was cut: write the file again."),
         _decode.LONG_NUMBER: (
             "rle.number",
-            f"counts has a number of more than {_decode.MAX_CHARACTERS} characters at position {detail}",
+            f"counts has a number of more characters than any run of this image needs, at position {detail}",
             _AGAIN,
         ),
         _decode.NEGATIVE_RUN: ("rle.negative", f"run {detail} of counts is negative", _AGAIN),

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from entityseg.data.records import Dataset
 from entityseg.data.sources import EncodedSource, MaskSource
-from entityseg.errors import Findings, InputError
-from entityseg.masks.runlengths import Int64Array, RunLengths
+from entityseg.data.views import checked_masks
+from entityseg.errors import Findings
+from entityseg.masks.runlengths import Int64Array, RunLengths, Size
 from entityseg.metrics.entity_ap import EntityAP, ImageMatches, Mode, match_image
 from entityseg.metrics.result import Counts, Score
 from entityseg.predictions.records import Predictions
@@ -137,8 +138,9 @@ class _Job:
         gt, pred = self.gt, self.pred
         findings = Findings()
         rows, pred_rows = gt.rows(index), pred.rows(index)
-        gt_masks = _masks(gt.source, index, findings)
-        masks = _masks(pred.source, index, findings)
+        size = gt.images[index].size
+        gt_masks = _masks(gt.source, index, size, rows.stop - rows.start, findings)
+        masks = _masks(pred.source, index, size, pred_rows.stop - pred_rows.start, findings)
         scores = pred.scores[pred_rows]
         crowd = gt.iscrowd[rows]
         gt_overlaps = self._gt_overlaps(gt_masks, crowd, index, findings)
@@ -215,15 +217,10 @@ def _painted(
     return painted[left], scores[left], None
 
 
-def _masks(source: MaskSource, index: int, findings: Findings) -> RunLengths:
-    """Return the masks of an image; malformed ones are added to the findings."""
-    if isinstance(source, EncodedSource):
-        return source.checked_masks(index, findings)
-    try:
-        return source.masks(index)
-    except InputError as error:
-        findings.extend(error.findings)
-        raise
+def _masks(source: MaskSource, index: int, size: Size, count: int, findings: Findings) -> RunLengths:
+    """Return the masks of an image; malformed ones are added to the findings, and are empty."""
+    masks = checked_masks(source, index, findings)
+    return RunLengths.empty(size, count) if masks is None else masks
 
 
 def _positions(pred: Predictions, index: int) -> list[Any]:

@@ -36,7 +36,7 @@ def read_coco_results(path: str | Path, gt: Dataset, *, box_areas: bool = False)
     findings = Findings(str(path))
     records: Records | None = None
     start = len(mapped[:4096]) - len(mapped[:4096].lstrip())
-    if text[start] == ord("["):
+    if start < len(text) and text[start] == ord("["):
         scanned = scan_list(text, start)
         if scanned is not None and not mapped[scanned[1] :].strip():
             records = join(scanned[0], mapped, text, gt.images, gt.index_of, wanted, str(path))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from entityseg.data.mini.scene import N_SCENES
 from entityseg.data.records import Dataset
 from entityseg.data.threads import Progress, no_progress
-from entityseg.errors import Findings, usage_error
+from entityseg.errors import Findings, UsageError, usage_error
 from entityseg.files import write_json
 from entityseg.metrics.result import Score
 from entityseg.report.summary import Summary, summarise
@@ -64,6 +64,8 @@ class Demo:
         scores: by the name of the predictions.
         curves: precision, float64 [10, 101], by the name of the predictions; None without ground truth.
         prediction_files: by the name of the predictions.
+        examples: positions of a few telling images of `dataset`.
+        compared: positions of a few telling images of `gt`.
     """
 
     page: Path
@@ -74,6 +76,8 @@ class Demo:
     scores: Mapping[str, Score]
     curves: Mapping[str, NDArray[np.float64] | None]
     prediction_files: Mapping[str, Path]
+    examples: Sequence[int]
+    compared: Sequence[int]
 
     def to_json(self) -> dict[str, Any]:
         """Return the results as a JSON object."""
@@ -151,9 +155,10 @@ def run_demo(
         truth = _at_most(truth, _MOST_IMAGES)
         files = _write_predictions(truth, out / "predictions", seed, **options)
     scores, curves = _score(truth, files, bootstrap, seed, threads, progress, made=pred is None)
-    demo = Demo(
-        out / "index.html", dataset, summary, conversion, truth, scores, curves, files
-    )
+    looks = _looks(out / "mini") if shown is None else {}
+    examples, compared = _telling(dataset, looks), _telling(truth, looks)
+    page = out / "index.html"
+    demo = Demo(page, dataset, summary, conversion, truth, scores, curves, files, examples, compared)
     write_demo_page(demo, own_data=shown is not None, own_predictions=pred is not None)
     return demo
 
@@ -201,24 +206,48 @@ def _load(path: str | Path, **options: Any) -> Dataset:
 
 def _there_and_back(dataset: Dataset, folder: Path, *, threads: int | None, progress: Progress) -> Conversion:
     """Convert to COCO panoptic (JSON and PNG) and back to our own JSON, and compare every mask."""
+    from entityseg.data.coco_entity import entity_to_panoptic, keeps_segment_ids
     from entityseg.data.compare import compare
-    from entityseg.data.convert import convert_dataset
+    from entityseg.data.convert import convert
     from entityseg.data.formats import get_format
-    from entityseg.errors import EntitySegError
 
     options: dict[str, Any] = {"threads": threads, "progress": progress}
     there, back = folder / "coco_panoptic", folder / "entity_again"
     try:
-        convert_dataset(dataset, there, to="coco-panoptic", **options)
-    except EntitySegError as error:
+        convert(dataset, there, to="coco-panoptic", **options)
+    except UsageError as error:
         # Such as masks that overlap: a map of ids cannot hold them, which is worth showing too.
         return Conversion(refused=error.findings)
-    panoptic = get_format("coco-panoptic").read(there)
-    convert_dataset(panoptic, back, to="entity", **options)
+    convert(there, back, to="entity", from_="coco-panoptic", **options)
     again = get_format("entity").read(back)
+    if keeps_segment_ids(again) and not keeps_segment_ids(dataset):
+        # Segment ids repeat from image to image, entity ids do not: the segments' own are kept beside them.
+        again = entity_to_panoptic(again)
     differences = compare(dataset, again, **options)
     steps = tuple(path for path in (dataset.path, there, back) if path is not None)
     return Conversion(steps, len(dataset), dataset.n_annotations, differences)
+
+
+def _looks(folder: Path) -> dict[str, str]:
+    """Return the look of each of the mini dataset's scenes by its file name."""
+    from entityseg.data.mini.write import MARKER as WHOLE
+
+    scenes = json.loads((folder / WHOLE).read_bytes())["scenes"]
+    return {scene["file_name"]: scene["look"] for scene in scenes}
+
+
+def _telling(dataset: Dataset, looks: Mapping[str, str], count: int = 3) -> list[int]:
+    """Return a few images that have entities, from sparse to crowded; where looks are known, one of each."""
+    counts = np.diff(dataset.offsets)
+    order = [int(index) for index in np.argsort(counts, kind="stable") if counts[index]]
+    groups: dict[str, list[int]] = {}
+    for index in order:
+        groups.setdefault(looks.get(dataset.images[index].file_name, ""), []).append(index)
+    if len(groups) >= count:
+        # The second third: not the emptiest of its look, and not the fullest.
+        return [group[(2 * len(group)) // 3] for _, group in sorted(groups.items(), reverse=True)][:count]
+    places = np.linspace(0.2, 0.9, count) * max(0, len(order) - 1)
+    return [order[round(place)] for place in dict.fromkeys(places.round())] if order else []
 
 
 def _at_most(dataset: Dataset, count: int) -> Dataset:

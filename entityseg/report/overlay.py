@@ -167,6 +167,17 @@ def load_picture(path: str | Path, *, max_side: int = MAX_SIDE) -> Image.Image:
         raise input_error("image.unreadable", message, "Get the file again.", file=str(path)) from error
 
 
+def fits(image_size: tuple[int, int], mask_size: Size) -> bool:
+    """Return whether an image (width, height) has the proportions of masks (height, width), to within a pixel.
+
+    >>> fits((1333, 750), (2250, 4000)), fits((750, 1333), (2250, 4000))
+    (True, False)
+    """
+    (width, height), (mask_height, mask_width) = image_size, mask_size
+    # A thumbnail's sides are rounded, each to within a pixel.
+    return abs(height * mask_width - width * mask_height) <= max(mask_size) + max(image_size)
+
+
 def save_png(picture: Image.Image, path: str | Path) -> None:
     """Write a picture as PNG, whole or not at all."""
     with atomic_file(path) as file:
@@ -188,9 +199,8 @@ class _Canvas:
         small = resize(masks, size)
         if image is None:
             return cls(np.full((*size, 3), _GREY, np.uint8), small)
-        width, height = image.size
-        # A thumbnail's sides are rounded, so its proportions are the masks' to within a pixel.
-        if abs(height * masks.width - width * masks.height) > max(masks.size) + max(image.size):
+        if not fits(image.size, masks.size):
+            width, height = image.size
             message = f"the image has {width} x {height} pixels, its masks {masks.width} x {masks.height}"
             remedy = "Give the image that was annotated; an EXIF orientation must not be applied to it."
             raise input_error("overlay.size", message, remedy)

@@ -86,26 +86,43 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Gallery:
+    """Pictures that belong together, side by side where there is room.
+
+    Attributes:
+        pictures: in reading order.
+        columns: how many stand side by side on a wide screen.
+        title: a small heading above them.
+    """
+
+    pictures: Sequence[Picture]
+    columns: Literal[1, 2, 3] = 3
+    title: str = ""
+
+
+@dataclass(frozen=True)
 class Section:
     """A part of the page.
 
     Attributes:
         title: its heading.
         text: paragraphs.
-        table: a table below them.
-        pictures: side by side where there is room.
-        size: `small` pictures stand side by side, `large` ones one below the other.
         verdict: a line that stands out, such as "nothing was lost".
         good: whether the verdict is good news.
+        lines: messages of the program, one a line.
+        table: a table below them.
+        key: (CSS colour, what it stands for), for the pictures.
+        galleries: pictures.
     """
 
     title: str
     text: Sequence[str] = ()
-    table: Table | None = None
-    pictures: Sequence[Picture] = ()
-    size: Literal["small", "large"] = "small"
     verdict: str = ""
     good: bool = True
+    lines: Sequence[str] = ()
+    table: Table | None = None
+    key: Sequence[tuple[str, str]] = ()
+    galleries: Sequence[Gallery] = ()
 
     @property
     def anchor(self) -> str:

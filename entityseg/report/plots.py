@@ -116,7 +116,9 @@ def pr_curves(curves: NDArray[np.float64]) -> Figure:
         # Viridis without its yellow end, which is lost on white.
         shades = mpl.colormaps["viridis"](np.linspace(0.05, 0.8, len(IOU_THRESHOLDS)))
         for curve, iou, shade in zip(curves, IOU_THRESHOLDS, shades, strict=True):
-            axes.step(RECALLS, curve, where="post", color=shade, label=f"{iou:.2f}", linewidth=1.5)
+            # Beyond the highest recall reached precision is 0, which would hide the axis.
+            seen = min(len(RECALLS), int(np.count_nonzero(curve)) + 1)
+            axes.step(RECALLS[:seen], curve[:seen], where="post", color=shade, label=f"{iou:.2f}", linewidth=1.5)
         axes.legend(title="IoU", loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9, handlelength=1.2)
         _unit_axes(axes, "recall", "precision")
         return figure
@@ -129,8 +131,8 @@ def ap_by_iou(curves: Mapping[str, NDArray[np.float64]]) -> Figure:
     with _figure() as (figure, axes):
         for number, (name, values) in enumerate(curves.items()):
             style = {"color": PALETTE[number % len(PALETTE)], "linestyle": _DASHES[number % len(_DASHES)]}
-            axes.plot(IOU_THRESHOLDS, values.mean(axis=1), marker="o", markersize=4, label=name, **style)
-        axes.set(xlabel="IoU threshold", ylabel="AP at this threshold", xlim=(0.48, 0.97), ylim=(0, 1.02))
+            axes.plot(IOU_THRESHOLDS, 100 * values.mean(axis=1), marker="o", markersize=4, label=name, **style)
+        axes.set(xlabel="IoU threshold", ylabel="AP at this threshold, %", xlim=(0.48, 0.97), ylim=(0, 102))
         axes.set_xticks(IOU_THRESHOLDS[::2])
         axes.legend(loc="best")
         return figure
@@ -143,23 +145,23 @@ def score_bars(scores: Mapping[str, Score], figures: Sequence[str] = ("AP", "AP5
         width = 0.8 / max(1, len(scores))
         for number, (name, score) in enumerate(scores.items()):
             values = [score.values[figure_name] for figure_name in figures]
-            known = [value if value is not None else 0.0 for value in values]
+            known = [100 * value if value is not None else 0.0 for value in values]
             pairs = [score.intervals.get(figure_name) for figure_name in figures]
             arms = [
-                (max(0.0, value - pair[0]), max(0.0, pair[1] - value)) if pair else (0.0, 0.0)
+                (max(0.0, value - 100 * pair[0]), max(0.0, 100 * pair[1] - value)) if pair else (0.0, 0.0)
                 for value, pair in zip(known, pairs, strict=True)
             ]
             at = places + (number - (len(scores) - 1) / 2) * width
             axes.bar(at, known, width * 0.9, color=PALETTE[number % len(PALETTE)], label=name)
             if any(pairs):
                 axes.errorbar(at, known, np.transpose(arms), fmt="none", ecolor=_INK, elinewidth=1.2, capsize=3)
-            for x, value, arm in zip(at, values, arms, strict=True):
-                text = "–" if value is None else f"{value:.2f}"  # noqa: RUF001
-                axes.text(x, (value or 0) + arm[1] + 0.02, text, ha="center", va="bottom", fontsize=9)
+            for x, value, top, arm in zip(at, values, known, arms, strict=True):
+                text = "–" if value is None else f"{top:.1f}"  # noqa: RUF001
+                axes.text(x, top + arm[1] + 2, text, ha="center", va="bottom", fontsize=9)
         axes.set_xticks(places, figures)
         axes.tick_params(axis="x", length=0, labelcolor=_INK)
         axes.grid(visible=False, axis="x")
-        axes.set(ylim=(0, 1.12), yticks=np.linspace(0, 1, 6))
+        axes.set(ylim=(0, 112), yticks=np.linspace(0, 100, 6), ylabel="%")
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=min(3, max(1, len(scores))))
         return figure
 
@@ -208,7 +210,6 @@ def image_sizes(widths: NDArray[np.integer[Any]], heights: NDArray[np.integer[An
         axes.scatter(widths, heights, s=16, color=PALETTE[1], alpha=0.6, linewidths=0)
         limit = 1.08 * max(1, *(int(side.max()) for side in (widths, heights) if len(side)))
         axes.set(xlabel="width in pixels", ylabel="height in pixels", xlim=(0, limit), ylim=(0, limit))
-        axes.set_aspect("equal")
         return figure
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,7 +128,6 @@ def _segment(
     segment: Any, place: str, seen: set[int], known: set[int], findings: Findings
 ) -> tuple[int, int, bool, float] | None:
     """Return id, category, crowd and area of a segment, None if something is wrong."""
-    before = findings.errors
     if not isinstance(segment, dict):
         message, remedy = (
             "the segment must be an object {...}",
@@ -136,44 +135,36 @@ def _segment(
         )
         findings.add("record.type", message, remedy, record=place, value=segment)
         return None
+
+    def add(kind: str, message: str, remedy: str, key: str) -> None:
+        findings.add(kind, message, remedy, record=place, field=key, value=segment.get(key))
+
+    before = findings.errors
     segment_id, category_id = segment.get("id"), segment.get("category_id")
     if not _is_integer(segment_id) or not 1 <= segment_id <= MAX_ID:
         message = "the id of a segment must be an integer in 1 to 2^24 - 1 (0 is void)"
-        findings.add(
-            "id.value", message, "Write R + 256 G + 65536 B.", record=place, field="id", value=segment_id
-        )
+        add("id.value", message, "Write R + 256 G + 65536 B.", "id")
     elif segment_id in seen:
-        message, remedy = (
-            "another segment of the image has this id too",
-            "Give each segment its own id and colour.",
-        )
-        findings.add("id.duplicate", message, remedy, record=place, field="id", value=segment_id)
+        message = "another segment of the image has this id too"
+        add("id.duplicate", message, "Give each segment its own id and colour.", "id")
     else:
         seen.add(segment_id)
     if not _is_integer(category_id):
-        message, remedy = "category_id must be an integer", "Write the id of one of `categories`."
-        findings.add("id.type", message, remedy, record=place, field="category_id", value=category_id)
+        add(
+            "id.type", "category_id must be an integer", "Write the id of one of `categories`.", "category_id"
+        )
     elif category_id not in known:
-        message, remedy = "no category has this id", "Add the category to `categories`."
-        where = {"record": place, "field": "category_id", "value": category_id}
-        findings.add("category.unknown", message, remedy, **where)
+        add("category.unknown", "no category has this id", "Add the category to `categories`.", "category_id")
     crowd = segment.get("iscrowd", 0)
     if crowd not in (0, 1) or isinstance(crowd, float):
-        findings.add(
-            "iscrowd.value",
-            "iscrowd must be 0 or 1",
-            "Write 0 or 1.",
-            record=place,
-            field="iscrowd",
-            value=crowd,
-        )
-    area = segment.get("area")
-    # The area is only informative, so one that is no number is no finding.
-    known_area = isinstance(area, int | float) and not isinstance(area, bool) and abs(area) < 2**53
-    if findings.errors > before:
+        add("iscrowd.value", "iscrowd must be 0 or 1", "Write 0 or 1.", "iscrowd")
+    if findings.errors > before or not _is_integer(segment_id) or not _is_integer(category_id):
         return None
-    return segment_id, category_id, bool(crowd), float(area) if known_area else math.nan
+    area: Any = segment.get("area")
+    # The area is only informative, so one that is no number is no finding.
+    is_area = isinstance(area, int | float) and not isinstance(area, bool) and abs(area) < 2**53
+    return segment_id, category_id, bool(crowd), float(area) if is_area else math.nan
 
 
-def _is_integer(value: Any) -> bool:
+def _is_integer(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63

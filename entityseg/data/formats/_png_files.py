@@ -1,4 +1,4 @@
-"""Where the PNG of an image lies, which name a written one gets, and sets of PNGs with a JSON that comes last."""
+"""Where the PNG of an image lies, what a written one is called, and PNGs with a JSON that comes last."""
 
 from __future__ import annotations
 
@@ -99,6 +99,24 @@ def located(error: InputError, file: Path, record: str) -> Iterator[Finding]:
         yield replace(finding, file=finding.file or str(file), record=finding.record or record)
 
 
+def image_folder(file: Path, split: str, names: Sequence[str]) -> Path:
+    """Return the folder of the images of an annotation file whose own PNGs lie near it.
+
+    It is the customary folder, or one beside the file that has the first images under their very names.
+    Folders of maps must not be searched: a map has its image's name but for the extension.
+    """
+    for base in (file.parent, file.parent.parent):
+        for name in (split, f"images/{split}", "images"):
+            if (base / name).is_dir() and base / name != file.with_suffix(""):
+                return base / name
+    tried = [name for name in names if not unsafe(name)][:_TRIED]
+    if file.parent.is_dir():
+        for folder in sorted(entry for entry in file.parent.iterdir() if entry.is_dir()):
+            if any((folder / name).is_file() for name in tried):
+                return folder
+    return file.parent / "images"
+
+
 def png_size(path: Path, most_pixels: int) -> Size:
     """Return (height, width) from the header of a PNG.
 
@@ -154,7 +172,8 @@ def write_set(
 
     Args:
         path: a `.json` file, whose PNGs go into the folder of its name beside it; or a folder for both.
-        json_name, folder_name: their names in a folder.
+        json_name: name of the JSON in a folder.
+        folder_name: name of the PNGs' folder in a folder.
         write_pngs: writes the PNGs into a folder and returns what the JSON needs.
         write_json: writes the JSON.
         overwrite: whether what is there may be replaced.

@@ -18,7 +18,7 @@ from entityseg.masks.runlengths import Int64Array, RunLengths
 
 @dataclass(frozen=True)
 class PngSource:
-    """Masks read from an image's PNG when they are asked for; it must have what the JSON lists, and nothing else.
+    """Masks read from an image's PNG when asked for; it must have what the JSON lists, and nothing else.
 
     Attributes:
         json: path of the JSON, for error messages.
@@ -84,7 +84,9 @@ class PngSource:
             findings.add("png.ids", message, remedy, file=self.json, record=place, field="id", value=value)
         for value in np.setdiff1d(found, wanted).tolist():
             pixels = int(masks.areas[np.searchsorted(found, value)])
-            message = f"the PNG has {pixels} pixels of this value, the JSON does not list it in {self.list_name}"
+            message = (
+                f"the PNG has {pixels} pixels of this value, the JSON does not list it in {self.list_name}"
+            )
             remedy = "List it, or paint its pixels 0 (void)."
             findings.add("png.ids", message, remedy, file=self.json, record=place, field="id", value=value)
         # One more, empty mask stands for what the PNG does not have.

@@ -74,12 +74,16 @@ def read_lines(file: Path) -> list[Line]:
         place = f"line {number}"
         names = split_line(raw.strip())
         if names is None:
-            findings.add("list.line", "the line is not `image_name png_name`", _REMEDY, record=place, value=raw)
+            findings.add(
+                "list.line", "the line is not `image_name png_name`", _REMEDY, record=place, value=raw
+            )
             continue
         image, name = names
         if unsafe(name):
             message = "the name of the map is absolute or has `..` or control characters"
-            findings.add("file.name", message, "Write it relative to the folder of the maps.", record=place, value=raw)
+            findings.add(
+                "file.name", message, "Write it relative to the folder of the maps.", record=place, value=raw
+            )
         elif image in first_of:
             message = f"the image stands in {first_of[image]} too"
             findings.add("list.duplicate", message, "Keep one line an image.", record=place, value=image)

@@ -1,7 +1,8 @@
-"""COCO panoptic: a JSON that lists the segments of each image, and a PNG whose pixel R + 256 G + 65,536 B is one's id.
+"""COCO panoptic: a JSON with each image's segments, and PNGs whose pixels R + 256 G + 65,536 B are their ids.
 
-The EntitySeg release keeps to it but for `file_name`, which names the image instead of the PNG. Reading keeps void as
-unlabelled pixels and crowd segments as `iscrowd`; masks are read from an image's PNG when they are asked for.
+The EntitySeg release keeps to it but for `file_name`, which names the image instead of the PNG. Reading keeps
+void as unlabelled pixels and crowd segments as `iscrowd`; masks are read from an image's PNG when they are
+asked for.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from entityseg.data.formats import _png_files as png
 from entityseg.data.formats._panoptic_records import MAX_ID, read_segments
 from entityseg.data.formats._png_source import PngSource
 from entityseg.data.formats.base import Format, Holds, Reading
-from entityseg.data.formats.coco_instances import image_folder
 from entityseg.data.json_file import require_type
 from entityseg.data.peek import json_files, peek
 from entityseg.data.records import AnnotatedImage, Dataset, ImageRecord
@@ -38,14 +38,9 @@ _LISTS = ("images", "annotations", "categories")
 
 
 def readings(path: Path) -> list[Reading]:
-    """List the panoptic JSON files in a folder (two levels deep), or the file itself; their content decides."""
-    top = path if path.is_dir() else path.parent
+    """List the panoptic JSON files in a folder (two levels deep), or the file itself, by their content."""
     files = json_files(path) if path.is_dir() else [path]
-    return [
-        Reading(NAME, split_name(file), file, image_folder(file, top))
-        for file in files
-        if peek(file) == "panoptic"
-    ]
+    return [Reading(NAME, split_name(file), file) for file in files if peek(file) == "panoptic"]
 
 
 def split_name(file: Path) -> str:
@@ -78,12 +73,13 @@ def read(path: Path, *, image_root: Path | None = None, png_root: Path | None = 
     Args:
         path: the JSON or the folder.
         image_root: folder of the images.
-        png_root: folder of the PNGs; by default the folder of the JSON's name beside it, or `panoptic_maps_*`.
+        png_root: folder of the PNGs; by default the folder of the JSON's name beside it, or
+            `panoptic_maps_*`.
 
     Raises:
         MissingFileError: there is no such file, or no folder with its PNGs.
-        InputError: a record of the JSON is wrong; all problems are listed. PNGs are checked when an image is asked
-            for, all of them by `entityseg.load`.
+        InputError: a record of the JSON is wrong; all problems are listed. PNGs are checked when an image is
+            asked for, all of them by `entityseg.load`.
     """
     path = Path(path)
     file = path / FILE_NAME if path.is_dir() else path
@@ -121,7 +117,7 @@ def read(path: Path, *, image_root: Path | None = None, png_root: Path | None = 
         file_areas=segments.areas,
         info={key: value for key, value in top.items() if key not in _LISTS},
         path=file,
-        image_root=image_root or image_folder(file, file.parent),
+        image_root=image_root or png.image_folder(file, split_name(file), [one.file_name for one in images]),
         warnings=findings,
     )
 
@@ -177,6 +173,7 @@ def write(
         overwrite: replace what is there.
         threads: images written side by side.
         progress: shows how far the images are.
+        unused: options that the format does not have.
 
     Raises:
         UsageError: the target is there already, or ids are not unique in their image or not in 1 to 2^24 - 1.
@@ -223,7 +220,7 @@ def _without_kept(image: ImageRecord) -> ImageRecord:
 
 
 def bad_ids(dataset: Dataset) -> Int64Array:
-    """Return the rows whose id cannot be a segment's: not in 1 to 2^24 - 1, or that of an earlier one of the image."""
+    """Return the rows whose id cannot be a segment's: not in 1 to 2^24 - 1, or seen before in the image."""
     index = np.repeat(np.arange(len(dataset)), np.diff(dataset.offsets))
     order = np.lexsort((dataset.ids, index))
     again = np.zeros(len(index), bool)
@@ -257,8 +254,8 @@ def _write_image(one: AnnotatedImage, folder: Path, name: str, renumber: bool) -
             "an empty mask cannot be a segment",
             "Leave it out (`--lossy`), or use another format.",
         )
-        record = f"image {one.image.id}, annotation {one.ids[empty[0]]}"
-        raise input_error("mask.empty", message, remedy, record=record)
+        place = f"image {one.image.id}, annotation {one.ids[empty[0]]}"
+        raise input_error("mask.empty", message, remedy, record=place)
     (folder / name).parent.mkdir(parents=True, exist_ok=True)
     to_panoptic_png(folder / name, one.masks, ids)
     segments = []

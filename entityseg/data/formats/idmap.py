@@ -1,7 +1,8 @@
 """Id maps: a PNG for each image whose pixel k belongs to entity k of that image, and one `index.json`.
 
-A PNG is 16-bit grey, or RGB (k = R + 256 G + 65,536 B) in an image of more than 65,535 entities; 0 is no entity. The
-index lists each image with its map and its entities: `value` is the pixel's, `id` the annotation's.
+A PNG is 16-bit grey, or RGB (k = R + 256 G + 65,536 B) in an image of more than 65,535 entities; 0 is no
+entity. The index lists each image with its map and its entities: `value` is the pixel's, `id` the
+annotation's.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from entityseg.data.coco_write import category_json, dumps, image_json, with_ext
 from entityseg.data.formats import _png_files as png
 from entityseg.data.formats._png_source import PngSource
 from entityseg.data.formats.base import Format, Holds, Reading
-from entityseg.data.formats.coco_instances import image_folder
 from entityseg.data.json_file import parse_json_file, require_type
 from entityseg.data.peek import json_files
 from entityseg.data.records import AnnotatedImage, Dataset, ImageRecord
@@ -40,11 +40,10 @@ _LISTS = ("images", "categories", _KEY)
 
 def readings(path: Path) -> list[Reading]:
     """List the id map sets in a folder (two levels deep), or the index itself; told by its marker."""
-    top = path if path.is_dir() else path.parent
     files = json_files(path) if path.is_dir() else [path]
     found = [file for file in files if _is_index(file)]
     return [
-        Reading(NAME, file.parent.name if file.name == FILE_NAME else file.stem, file, image_folder(file, top))
+        Reading(NAME, file.resolve().parent.name if file.name == FILE_NAME else file.stem, file)
         for file in found
     ]
 
@@ -59,15 +58,18 @@ def read(path: Path, *, image_root: Path | None = None, png_root: Path | None = 
 
     Raises:
         MissingFileError: there is no index, or no folder with its maps.
-        InputError: a record of the index is wrong; all problems are listed. Maps are checked when an image is asked
-            for, all of them by `entityseg.load`.
+        InputError: a record of the index is wrong; all problems are listed. Maps are checked when an image is
+            asked for, all of them by `entityseg.load`.
     """
     path = Path(path)
     file = path / FILE_NAME if path.is_dir() else path
     top = require_type(parse_json_file(file), dict, "the file", str(file))
     marker = top.get(_KEY)
     if not isinstance(marker, dict) or marker.get("format") != VERSION:
-        message, remedy = f"this is no index of id maps ({VERSION})", "Give the `index.json` of a set of id maps."
+        message, remedy = (
+            f"this is no index of id maps ({VERSION})",
+            "Give the `index.json` of a set of id maps.",
+        )
         raise input_error("idmap.version", message, remedy, file=str(file), field=_KEY, value=marker)
     findings = Findings(str(file))
     images = read_images(top.get("images"), findings)
@@ -76,7 +78,8 @@ def read(path: Path, *, image_root: Path | None = None, png_root: Path | None = 
 
     known = {category.id for category in categories}
     rows: list[tuple[int, int, int, bool, float]] = []
-    counts, kept, names = [], [], []
+    counts, kept = [], []
+    names: list[Any] = []
     cleaned = []
     for i, image in enumerate(images):
         reader = _Entities(f"images[{i}]", known, findings)
@@ -121,7 +124,7 @@ def read(path: Path, *, image_root: Path | None = None, png_root: Path | None = 
         file_areas=areas,
         info={key: value for key, value in top.items() if key not in _LISTS},
         path=file,
-        image_root=image_root or image_folder(file, file.parent),
+        image_root=image_root or png.image_folder(file, file.parent.name, [one.file_name for one in images]),
         warnings=findings,
     )
 
@@ -175,10 +178,12 @@ class _Entities:
         crowd = record.get("iscrowd", 0)
         if crowd not in (0, 1) or isinstance(crowd, float):
             message = "iscrowd must be 0 or 1"
-            self.findings.add("iscrowd.value", message, "Write 0 or 1.", record=place, field="iscrowd", value=crowd)
+            self.findings.add(
+                "iscrowd.value", message, "Write 0 or 1.", record=place, field="iscrowd", value=crowd
+            )
         if self.findings.errors > before:
             return None
-        area = record.get("area")
+        area: Any = record.get("area")
         is_area = isinstance(area, int | float) and not isinstance(area, bool) and abs(area) < 2**53
         return value, record["id"], category_id, bool(crowd), float(area) if is_area else math.nan
 
@@ -200,6 +205,7 @@ def write(
         overwrite: replace what is there.
         threads: images written side by side.
         progress: shows how far the images are.
+        unused: options that the format does not have.
 
     Raises:
         UsageError: the folder is there and is not empty, or an option is unknown.
@@ -222,7 +228,9 @@ def write(
                 out.write(dumps(key) + b":" + dumps(value) + b",\n" if key not in _LISTS else b"")
             write_list(out, "images", ([line] for line in lines))
             out.write(b",\n")
-            write_list(out, "categories", ([dumps(category_json(one, "isthing"))] for one in dataset.categories))
+            write_list(
+                out, "categories", ([dumps(category_json(one, "isthing"))] for one in dataset.categories)
+            )
             out.write(b"}\n")
 
 
@@ -234,7 +242,11 @@ def _write_image(one: AnnotatedImage, folder: Path, name: str) -> bytes:
     to_id_png(folder / name, one.masks)
     entities = []
     columns = zip(
-        one.ids.tolist(), one.category_ids.tolist(), one.masks.areas.tolist(), one.iscrowd.tolist(), strict=True
+        one.ids.tolist(),
+        one.category_ids.tolist(),
+        one.masks.areas.tolist(),
+        one.iscrowd.tolist(),
+        strict=True,
     )
     for row, (annotation_id, category_id, area, crowd) in enumerate(columns):
         entity = {"value": row + 1, "id": annotation_id, "category_id": category_id, "area": area}

@@ -151,7 +151,7 @@ def write_panoptic_part(
     threads: int | None = None,
     progress: Progress = no_progress,
 ) -> None:
-    """Write panoptic maps into `folder` and then their JSON, whose `file_name` is the image's, as the release has it.
+    """Write panoptic maps, and then their JSON, whose `file_name` is the image's, as the release has it.
 
     The release's code finds the PNG by cutting `file_name` at its first dot; so does the name written here.
 

@@ -1,7 +1,7 @@
 """Semantic label maps: a list file with a line `image_name png_name` for each image, and grey PNGs of labels.
 
-Labels are 0 to K - 1, and 255 (65,535 in maps of 16 bits) is no class. `categories.json` beside the list says which
-category a label is; the EntitySeg release has none. A map holds one annotation a class and image.
+Labels are 0 to K - 1, and 255 (65,535 in maps of 16 bits) is no class. `categories.json` beside the list says
+which category a label is; the EntitySeg release has none. A map holds one annotation a class and image.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from entityseg.data.coco_write import category_json, dumps, image_json, write_li
 from entityseg.data.formats import _png_files as png
 from entityseg.data.formats._semantic_list import Line, is_list, read_lines
 from entityseg.data.formats.base import Format, Holds, Reading
-from entityseg.data.formats.coco_instances import image_folder
 from entityseg.data.image_header import read_header
 from entityseg.data.json_file import require_type
 from entityseg.data.records import AnnotatedImage, Category, Dataset, ImageRecord
@@ -46,8 +45,7 @@ def readings(path: Path) -> list[Reading]:
         files = sorted([*path.glob("*.txt"), *path.glob("*/*.txt"), *path.glob("*/*/*.txt")])
     else:
         files = [path] if path.suffix.lower() == ".txt" else []
-    top = path if path.is_dir() else path.parent
-    return [Reading(NAME, split_name(file), file, image_folder(file, top)) for file in files if is_list(file)]
+    return [Reading(NAME, split_name(file), file) for file in files if is_list(file)]
 
 
 def split_name(file: Path) -> str:
@@ -89,15 +87,17 @@ def read(
 ) -> Dataset:
     """Read semantic maps by their list file (or the `list.txt` of a folder); every map is read at once.
 
-    The masks have the size of the map: the release's maps fit the low-resolution images, also where the list is
-    used with the high-resolution ones (qqlu/Entity#47). Images of another size are named in the dataset's warnings.
+    The masks have the size of the map: the release's maps fit the low-resolution images, also where the list
+        is
+    used with the high-resolution ones (qqlu/Entity#47). Images of another size are named in the dataset's
+    warnings.
 
     Args:
         path: the list file, or the folder of it.
         image_root: folder of the images.
         png_root: folder of the maps; by default `maps`, `semantic_maps_*` or the list's own folder.
-        categories: a JSON with `categories`; by default `categories.json` beside the list. Without, labels are
-            numbered names.
+        categories: a JSON with `categories`; by default `categories.json` beside the list. Without, labels
+            are numbered names.
         ignore: the label that is no class; by default 255, and 65,535 where labels have 16 bits.
         threads: maps read side by side.
 
@@ -110,7 +110,9 @@ def read(
     lines = read_lines(file)
     beside = file.parent / CATEGORIES_NAME
     side = categories if categories is not None else beside if beside.is_file() else None
-    top: dict[str, Any] = {} if side is None else require_type(parse_json_file(side), dict, "the file", str(side))
+    top: dict[str, Any] = (
+        {} if side is None else require_type(parse_json_file(side), dict, "the file", str(side))
+    )
     findings = Findings(str(side))
     known = read_categories(top.get("categories"), findings) if side is not None else None
     labels = _labels(known, findings) if known is not None else None
@@ -123,7 +125,7 @@ def read(
     ignored = _ignored(ignore, labels)
     maps = _Maps(root or folders[0], str(file), labels, ignored)
     images = _images(lines, top.get("images"))
-    image_root = image_root or image_folder(file, file.parent)
+    image_root = image_root or png.image_folder(file, split_name(file), [one.file_name for one in images])
 
     findings = Findings(str(file))
     annotated: list[AnnotatedImage] = []
@@ -151,8 +153,8 @@ def read(
 
 
 def _labels(categories: Sequence[Category], findings: Findings) -> dict[int, int]:
-    """Return the category id of each label: as `label` says, else the ids if they are 0 to K - 1, else by place."""
-    stated = [category.extra.get(LABEL) for category in categories]
+    """Return each label's category: as `label` says, else by id if ids are 0 to K - 1, else by place."""
+    stated: list[Any] = [category.extra.get(LABEL) for category in categories]
     ids = [category.id for category in categories]
     if all(isinstance(label, int) and not isinstance(label, bool) for label in stated):
         labels = stated

@@ -1,4 +1,4 @@
-"""The mini dataset on disk, in the EntitySeg release's layout: pictures, all annotation files, and the scenes' words."""
+"""The mini dataset on disk, in the EntitySeg release's layout, with the words that describe its scenes."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def _write_maps(
 
 
 def semantic_numbers() -> dict[int, int]:
-    """Return the label in semantic maps of each category, numbered from 0 without the two that are no class."""
+    """Return each category's label in semantic maps, from 0, without the two that are no class."""
     classes = [record["id"] for record in CATEGORIES if record["id"] not in _NO_CLASS]
     return {category_id: number for number, category_id in enumerate(classes)}
 
@@ -274,7 +274,7 @@ def _of_classes(dataset: Dataset, categories: Sequence[Category]) -> Dataset:
 
 
 def _write_panoptic(dataset: Dataset, categories: Sequence[Category], root: Path, half: Half) -> None:
-    """Write the JSON of a panoptic part, whose maps are there already; segments are numbered as in the scenes."""
+    """Write the JSON of a panoptic part, whose maps are there already; segments have the scenes' numbers."""
     part = PARTS[f"panoptic_{half}"]
     numbered = (replace(one, ids=np.arange(1, len(one) + 1)) for one in dataset)
     classes = _of_classes(dataset.rebuild(numbered), categories)
@@ -284,7 +284,7 @@ def _write_panoptic(dataset: Dataset, categories: Sequence[Category], root: Path
 
 
 def _scenes_json(written: Sequence[Written], folders: dict[str, str], seed: int) -> dict[str, Any]:
-    """Return the words of all scenes; `annotation_id` and `image_id` are those of the combined entity files."""
+    """Return the words of all scenes; `annotation_id` and `image_id` are those of the combined files."""
     names = {record["id"]: record["name"] for record in CATEGORIES}
     things = {record["id"]: record["type"] == "thing" for record in CATEGORIES}
     scenes = []

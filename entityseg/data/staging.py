@@ -1,0 +1,91 @@
+"""A converted set is made in a place of its own and moved to its target when it is whole."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from entityseg.errors import usage_error
+from entityseg.files import atomic_folder, sync_folder
+
+# Written with every converted set; a folder that has it may be replaced.
+REPORT_NAME = "conversion.json"
+_OVERWRITE = "Choose another target, or allow it to be replaced (`--overwrite`)."
+
+
+@contextmanager
+def staged(dst: Path, overwrite: bool) -> Iterator[Path]:
+    """Give the path to write to; what is there at the end without an error moves to `dst` at once.
+
+    A folder is renamed as a whole. Of a file and what belongs to it, the file itself comes last.
+    """
+    if dst.suffix.lower() == ".json":
+        with _staged_file(dst, overwrite) as place:
+            yield place
+        return
+    old = dst.is_dir() and any(dst.iterdir())
+    if dst.exists() and not dst.is_dir():
+        raise usage_error(
+            "target.file", "the target must be a folder, this is a file", "Name a folder.", file=str(dst)
+        )
+    if old and not (overwrite and (dst / REPORT_NAME).is_file()):
+        message = "the folder is there and is not empty"
+        remedy = _OVERWRITE
+        if overwrite:
+            message += ", and no conversion made it"
+            remedy = "Remove it yourself if nothing in it is needed."
+        raise usage_error("target.exists", message, remedy, file=str(dst))
+    if not old:
+        with atomic_folder(dst) as folder:
+            yield folder
+        return
+    # The name's ending lets the next run remove what a killed one leaves.
+    aside = dst.with_name(f".part-old-{dst.name}")
+    with atomic_folder(dst.with_name(f".part-new-{dst.name}")) as folder:
+        yield folder
+    shutil.rmtree(aside, ignore_errors=True)
+    dst.rename(aside)
+    dst.with_name(f".part-new-{dst.name}").rename(dst)
+    shutil.rmtree(aside, ignore_errors=True)
+    sync_folder(dst.resolve().parent)
+
+
+@contextmanager
+def _staged_file(dst: Path, overwrite: bool) -> Iterator[Path]:
+    """Give the path of a `.json` file in a folder of its own; then move all of that to `dst`."""
+    taken = [
+        path
+        for path in (dst, dst.with_suffix(""))
+        if path.exists() and (path.is_file() or any(path.iterdir()))
+    ]
+    if dst.is_dir():
+        message, remedy = "the target is a folder", "Name the file, or a folder without `.json` in its name."
+        raise usage_error("target.folder", message, remedy, file=str(dst))
+    if dst.is_file() and not overwrite:
+        remedy = _OVERWRITE
+        raise usage_error("target.exists", "the file is there already", remedy, file=str(dst))
+    stage = dst.with_name(f".part-stage-{dst.name}")
+    shutil.rmtree(stage, ignore_errors=True)
+    dst.parent.mkdir(parents=True, exist_ok=True)
+    stage.mkdir()
+    try:
+        yield stage / dst.name
+        rest = [path for path in sorted(stage.iterdir()) if path.name != dst.name]
+        for path in rest:
+            place = dst.with_name(path.name)
+            if path.is_dir() and place in taken and not overwrite:
+                message = "the folder for the PNGs is there and is not empty"
+                remedy = _OVERWRITE
+                raise usage_error("target.exists", message, remedy, file=str(place))
+        dst.unlink(missing_ok=True)
+        for path in rest:
+            place = dst.with_name(path.name)
+            if path.is_dir() and place.is_dir():
+                shutil.rmtree(place)
+            path.replace(place)
+        (stage / dst.name).replace(dst)
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+    sync_folder(dst.resolve().parent)

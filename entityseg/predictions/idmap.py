@@ -1,0 +1,324 @@
+"""Predictions as id maps: a PNG for each image, disjoint by construction, and `scores.json`.
+
+A PNG is 16-bit grey, or RGB (id = R + 256 G + 65,536 B); 0 is no entity. It has the stem of the image's file name, or
+the image's id, as its name. `scores.json` is `{image_id: {segment_id: score}}`; it is written last, so that a set
+without it is not whole.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from entityseg.data.coco_write import dumps
+from entityseg.data.formats._png_files import located, png_size, unsafe
+from entityseg.data.json_file import parse_json_file, require_type
+from entityseg.data.records import Dataset, ImageId, ImageRecord
+from entityseg.data.targets import folder_target
+from entityseg.data.threads import Progress, map_in_order, no_progress
+from entityseg.errors import Finding, Findings, InputError, MissingFileError, UsageError, input_error, usage_error
+from entityseg.files import atomic_file
+from entityseg.masks import MAX_PIXELS, RunLengths, are_disjoint, from_panoptic_png, to_id_png
+from entityseg.masks.coco import add_size_finding
+from entityseg.masks.runlengths import Int64Array
+from entityseg.predictions.images import image_of, stand_in
+from entityseg.predictions.records import Predictions
+
+SCORES = "scores.json"
+_MOST_ID = 2**24 - 1
+
+
+@dataclass(frozen=True)
+class MapSource:
+    """Masks read from an image's map when they are asked for; map and scores must name the same segments.
+
+    Attributes:
+        images: the images.
+        files: the map of each image, None where there is none.
+        offsets: int64 [images + 1].
+        values: int64 [rows], the pixel value of each row, ascending in each image.
+        scores_file: path of `scores.json`.
+    """
+
+    images: Sequence[ImageRecord]
+    files: Sequence[Path | None]
+    offsets: Int64Array
+    values: Int64Array
+    scores_file: str
+
+    def masks(self, index: int) -> RunLengths:
+        """Return the masks of image number `index`.
+
+        Raises:
+            InputError: the map is missing, damaged, of another size, or disagrees with the scores.
+        """
+        findings = Findings(self.scores_file)
+        masks = self.checked_masks(index, findings)
+        findings.raise_errors()
+        return masks
+
+    def extras(self, index: int) -> Sequence[Mapping[str, Any]]:
+        """Return nothing: a map has no other keys."""
+        return ()
+
+    def checked_masks(self, index: int, findings: Findings) -> RunLengths:
+        """Return the masks of an image; what is wrong goes to `findings` and leaves masks empty."""
+        image, file = self.images[index], self.files[index]
+        wanted = self.values[self.offsets[index] : self.offsets[index + 1]]
+        nothing = RunLengths.empty(image.size, len(wanted))
+        if file is None:
+            return nothing
+        record = f"image {image.id}"
+        try:
+            got = png_size(file, MAX_PIXELS)
+            if got != image.size:
+                add_size_finding(findings, got, image.size, record=record, file=str(file))
+                return nothing
+            found, masks = from_panoptic_png(file, size=image.size)
+        except InputError as error:
+            for finding in located(error, file, record):
+                findings.append(finding)
+            return nothing
+        where = {"record": record, "file": str(file)}
+        for value in np.setdiff1d(wanted, found).tolist():
+            message = f"{SCORES} scores this segment, the map has no pixel of it"
+            findings.add("idmap.ids", message, "Leave its score out.", field="segment_id", value=value, **where)
+        for value in np.setdiff1d(found, wanted).tolist():
+            message = f"the map has this segment, {SCORES} has no score for it"
+            remedy = f"Add its score to {SCORES}, or paint its pixels 0."
+            findings.add("idmap.ids", message, remedy, field="segment_id", value=value, **where)
+        return masks if np.array_equal(found, wanted) else nothing
+
+
+def read_id_maps(path: str | Path, gt: Dataset | None) -> Predictions:
+    """Read a folder of id maps with its `scores.json`.
+
+    Args:
+        path: the folder, or the `scores.json` in it.
+        gt: the ground truth; without it the images are those of `scores.json`, and their maps must be named by id.
+
+    Raises:
+        MissingFileError: there is no such folder, or no `scores.json` in it.
+        InputError: an id is unknown, a score is none, a map is missing; all problems are listed. Maps are decoded
+            and checked when an image is asked for.
+    """
+    path = Path(path)
+    folder = path.parent if path.name == SCORES else path
+    if not (folder / SCORES).is_file():
+        message = f"the folder has no {SCORES}"
+        remedy = f"Write {SCORES} with {{image_id: {{segment_id: score}}}}; if it was being written, write it again."
+        raise MissingFileError(Finding("idmap.scores", message, remedy, file=str(folder)))
+    file = str(folder / SCORES)
+    findings = Findings(file)
+    scores = require_type(parse_json_file(folder / SCORES), dict, "the file", file)
+    pngs = {one.stem: one for one in sorted(folder.iterdir()) if one.suffix.lower() == ".png"}
+    if gt is None:
+        gt = stand_in(_images_of(scores, pngs, folder, findings), folder)
+        findings.raise_errors()
+    rows = [_Row(image) for image in gt.images]
+    _find_maps(rows, pngs, findings)
+    known = {str(row.image.id): row for row in rows}
+    for key, value in scores.items():
+        if key not in known:
+            message, remedy = "no image has this id", "Use the ids of the ground truth's `images` as keys."
+            findings.add("image.unknown", message, remedy, record=f"[{key!r}]", field="image_id", value=key)
+        else:
+            _read_scores(known[key], value, findings)
+            if known[key].file is None:
+                names = " or ".join(f"{name}.png" for name in dict.fromkeys(_names_of(known[key].image)))
+                message, remedy = f"there is no map of this image ({names})", "Write it, or leave its scores out."
+                findings.add("file.missing", message, remedy, record=f"image {key}", file=str(folder))
+    counts = [len(row.values) for row in rows]
+    offsets = np.cumsum([0, *counts], dtype=np.int64)
+    source = MapSource(
+        images=gt.images,
+        files=[row.file for row in rows],
+        offsets=offsets,
+        values=np.array([value for row in rows for value in row.values], np.int64),
+        scores_file=file,
+    )
+    if findings.errors:
+        # What is wrong inside the maps belongs on the same list.
+        for index in range(len(rows)):
+            source.checked_masks(index, findings)
+    findings.raise_errors()
+    return Predictions(
+        images=gt.images,
+        offsets=offsets,
+        scores=np.array([score for row in rows for score in row.scores], np.float64),
+        category_ids=np.full(offsets[-1], -1, np.int64),
+        source=source,
+        listed=np.array([row.listed or row.file is not None for row in rows], np.bool_),
+        path=folder,
+        warnings=findings,
+    )
+
+
+class _Row:
+    """What is known of an image while the set is read."""
+
+    def __init__(self, image: ImageRecord) -> None:
+        self.image = image
+        self.file: Path | None = None
+        self.values: list[int] = []
+        self.scores: list[float] = []
+        self.listed = False
+
+
+def _names_of(image: ImageRecord) -> list[str]:
+    """Return the stems that an image's map may have."""
+    return [PurePosixPath(image.file_name).stem, str(image.id)]
+
+
+def _find_maps(rows: list[_Row], pngs: Mapping[str, Path], findings: Findings) -> None:
+    """Give each image its map: that of its file's stem, else that of its id; a map without image is a finding."""
+    stems = Counter(_names_of(row.image)[0] for row in rows)
+    used: set[str] = set()
+    for row in rows:
+        stem = _names_of(row.image)[0]
+        if stems[stem] == 1 and stem in pngs:
+            row.file = pngs[stem]
+            used.add(stem)
+    for row in rows:
+        by_id = str(row.image.id)
+        if row.file is None and by_id in pngs and by_id not in used:
+            row.file = pngs[by_id]
+            used.add(by_id)
+    for stem, file in pngs.items():
+        if stem not in used:
+            message = "no image has this map's name as its file name or id"
+            remedy = "Name maps by the image: `<stem of file_name>.png` or `<image_id>.png`."
+            findings.add("image.unknown", message, remedy, file=str(file))
+
+
+def _read_scores(row: _Row, value: Any, findings: Findings) -> None:
+    record = f"image {row.image.id}"
+    row.listed = True
+    if not isinstance(value, dict):
+        message, remedy = "the scores of an image must be an object", "Write {segment_id: score}, {} for none."
+        findings.add("record.type", message, remedy, record=record, value=value)
+        return
+    found: dict[int, float] = {}
+    for key, score in value.items():
+        segment = int(key) if key.isascii() and key.isdigit() and len(key) < 9 else 0
+        if not 1 <= segment <= _MOST_ID or segment in found:
+            message = "a segment's id must be an integer from 1 to 2^24 - 1, once an image"
+            remedy = "Use the ids of the map's pixels as keys."
+            findings.add("idmap.value", message, remedy, record=record, field="segment_id", value=key)
+            continue
+        if isinstance(score, bool) or not isinstance(score, int | float):
+            # NaN, which is no JSON, comes as an object of its own.
+            kind = "score.type" if isinstance(score, str | bool | list | dict | None) else "score.finite"
+            message, remedy = "score must be a finite number", "Write a number without quotes."
+            findings.add(kind, message, remedy, record=record, field=f"scores[{key}]", value=score)
+        elif not math.isfinite(score):
+            message, remedy = "score must be finite", "Drop the prediction or score it 0."
+            findings.add("score.finite", message, remedy, record=record, field=f"scores[{key}]", value=score)
+        found[segment] = float(score) if isinstance(score, int | float) else 0.0
+    row.values = sorted(found)
+    row.scores = [found[segment] for segment in row.values]
+
+
+def _images_of(
+    scores: Mapping[str, Any], pngs: Mapping[str, Path], folder: Path, findings: Findings
+) -> list[ImageRecord]:
+    """Return the images that the scores name, with the sizes of their maps."""
+    images = []
+    for key in scores:
+        image_id: ImageId = int(key) if key.isascii() and key.isdigit() and len(key) < 19 else key
+        if key not in pngs:
+            message = f"there is no map {key}.png"
+            remedy = "Give the ground truth (`--gt`), by which maps are found under the names of their images."
+            findings.add("file.missing", message, remedy, record=f"image {key}", file=str(folder))
+            continue
+        try:
+            images.append(image_of(image_id, png_size(pngs[key], MAX_PIXELS)))
+        except InputError as error:
+            findings.extend(error.findings)
+    return images
+
+
+def write_id_maps(
+    predictions: Predictions,
+    path: str | Path,
+    *,
+    overwrite: bool = False,
+    threads: int | None = None,
+    progress: Progress = no_progress,
+) -> None:
+    """Write a map for each image that the predictions have a word on, then `scores.json`; segments are 1 to n.
+
+    Raises:
+        UsageError: masks overlap (every image is named), are empty, or the folder is there and not empty.
+        InputError: a mask is malformed.
+        OSError: the disk is full.
+    """
+    names = _written_names(predictions.images)
+    indices = np.flatnonzero(predictions.listed).tolist()
+    with folder_target(path, SCORES, overwrite=overwrite) as folder:
+
+        def one_image(index: int) -> Finding | None:
+            masks = predictions.masks(index)
+            problem = _cannot_hold(masks, f"image {predictions.images[index].id}", predictions.path)
+            if problem is None:
+                to_id_png(folder / f"{names[index]}.png", masks)
+            return problem
+
+        findings = Findings()
+        for problem in map_in_order(one_image, progress(indices, len(indices), "writing"), threads=threads):
+            if problem is not None:
+                findings.append(problem)
+        if findings.errors:
+            raise UsageError(findings)
+        with atomic_file(folder / SCORES) as out:
+            out.write(b"{")
+            for number, index in enumerate(indices):
+                scores = predictions.scores[predictions.rows(index)].tolist()
+                line = {str(segment): score for segment, score in enumerate(scores, 1)}
+                key = str(predictions.images[index].id)
+                out.write((b",\n" if number else b"\n") + dumps(key) + b":" + dumps(line))
+            out.write(b"\n}\n")
+
+
+def _cannot_hold(masks: RunLengths, record: str, path: Path | None) -> Finding | None:
+    """Return why a map cannot hold these masks, None if it can."""
+    file = None if path is None else str(path)
+    if not are_disjoint(masks):
+        message = "masks of the image overlap, and a map has one id a pixel"
+        remedy = "Make them disjoint first: `entityseg predictions resolve`."
+        return Finding("target.overlap", message, remedy, file=file, record=record)
+    empty = int((masks.areas == 0).sum())
+    if empty:
+        message = f"{empty} masks of the image have no pixel, and a map cannot show them"
+        remedy = "Drop them (`--lossy`), or convert to jsonl or coco."
+        return Finding("target.empty_mask", message, remedy, file=file, record=record)
+    if len(masks) > _MOST_ID:
+        raise input_error("idmap.value", f"{len(masks)} masks in one image", "Keep fewer.", record=record)
+    return None
+
+
+def _written_names(images: Sequence[ImageRecord]) -> list[str]:
+    """Return the stem of each image's map, such that the reader finds it again.
+
+    >>> _written_names([ImageRecord(7, "val/a.jpg", 2, 2), ImageRecord(8, "b.jpg", 2, 2)])
+    ['a', 'b']
+    >>> _written_names([ImageRecord(7, "x/a.jpg", 2, 2), ImageRecord(8, "y/a.jpg", 2, 2)])
+    ['7', '8']
+    """
+    stems = [PurePosixPath(image.file_name).stem for image in images]
+    # Some file systems do not tell capitals from small letters.
+    if not any(unsafe(stem) or "/" in stem for stem in stems) and len({s.casefold() for s in stems}) == len(stems):
+        return stems
+    names = [str(image.id) for image in images]
+    for name in names:
+        if unsafe(name) or "/" in name or "\\" in name:
+            message, remedy = "an image's id cannot be a file's name", "Convert to jsonl or coco instead."
+            raise usage_error("target.name", message, remedy, field="image_id", value=name)
+    return names
