@@ -20,5 +20,7 @@ def shared_data() -> Path:
     """Folder of real samples, `../shared/data` beside the checkout or `$ENTITYSEG_SHARED/data`."""
     shared = Path(os.environ.get("ENTITYSEG_SHARED", CHECKOUT.parent / "shared"))
     if not (shared / "data").is_dir():
-        pytest.skip(f"no shared samples at {shared / 'data'}; set ENTITYSEG_SHARED to the folder that holds data/")
+        pytest.skip(
+            f"no shared samples at {shared / 'data'}; set ENTITYSEG_SHARED to the folder that holds data/"
+        )
     return shared / "data"

@@ -1,6 +1,6 @@
 """What every command shares: one JSON object or a text on stdout, everything else on stderr; progress; tables.
 
-Only the standard library is imported here, so that `entityseg --help` and `--version` start at once.
+Only typer and the standard library are imported here, so that `entityseg --help` and `--version` start at once.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    import typer
+import typer
 
+if TYPE_CHECKING:
     from entityseg.errors import Findings
 
 # A bar for less than this only flickers.
@@ -23,8 +23,6 @@ _BLAS = "scipy.linalg.cython_blas"
 
 def new_app(help: str, examples: Sequence[str] = ()) -> typer.Typer:
     """Return an empty group of commands (a noun); without a verb it prints its help."""
-    import typer
-
     app = typer.Typer(
         help=help,
         epilog=epilog(*examples) if examples else None,

@@ -133,7 +133,6 @@ def run(argv: Sequence[str]) -> int:
     as_json = "--json" in arguments
     try:
         code = typer.main.get_command(app).main(arguments, prog_name="entityseg", standalone_mode=False)
-        sys.stdout.flush()
         return int(code or 0)
     except EntitySegError as error:
         if as_json:
@@ -194,14 +193,15 @@ def _system_message(error: OSError) -> str:
 
 def main() -> NoReturn:
     """Run the process's command line and exit."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            # A file name that the terminal cannot show must not end the program.
-            stream.reconfigure(errors="backslashreplace")
+    # None where the process was started with the stream closed.
+    streams = [stream for stream in (sys.stdout, sys.stderr) if stream is not None]
+    for stream in streams:
+        # A file name that the terminal cannot show must not end the program.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     code = run(sys.argv[1:])
     try:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in streams:
+            stream.flush()
     except BrokenPipeError:
         code = code or 1
     except OSError as error:

@@ -66,4 +66,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'entityseg.data' has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(f"entityseg.data.{_HOMES[name]}"), name)
+    value = getattr(importlib.import_module(f"entityseg.data.{_HOMES[name]}"), name)
+    # The import has put a submodule of the same name (`convert`) here.
+    globals()[name] = value
+    return value

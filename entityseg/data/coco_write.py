@@ -52,7 +52,9 @@ def write_coco(
         remedy = f"Use one of {', '.join(ENCODINGS)}."
         raise usage_error("coco.encoding", "masks have no such encoding", remedy, value=encoding)
     file.write(b"{")
-    top = {**(head or {}), **{key: value for key, value in dataset.info.items() if key not in _LISTS}}
+    # Another file's marker of our own format does not belong to this one.
+    kept = {key: value for key, value in dataset.info.items() if key not in (*_LISTS, "entityseg")}
+    top = {**(head or {}), **kept}
     for key, value in top.items():
         file.write(dumps(key) + b":" + dumps(value) + b",\n")
 

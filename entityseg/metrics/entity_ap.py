@@ -7,8 +7,11 @@ definition of AP is pycocotools'; see `docs/metrics.md` for where `canonical` an
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -34,6 +37,8 @@ AREA_RANGES = {
     "large": (96.0**2, 1e10),
 }
 MAX_DETECTIONS = 300
+# Resamples that one thread computes at once.
+_BATCH = 64
 _RANGES = np.array(list(AREA_RANGES.values()))
 _T = len(IOU_THRESHOLDS)
 
@@ -198,31 +203,31 @@ class EntityAP(Table[ImageMatches]):
     def curves(self) -> NDArray[np.float64] | None:
         """Return precision at the 101 recalls for each IoU threshold, float64 [10, 101]; None without ground truth."""
         columns = _Columns(self.units, self.mode)
-        weights = np.ones((1, len(columns.units)), np.int64)
-        curves = [columns.curve(0, t, 100, weights)[0] for t in range(_T)]
-        return None if np.isnan(curves[0]).any() else np.array(curves)
+        curves = columns.curves(0, 100, np.ones((1, len(columns.units)), np.int64))[0]
+        return None if np.isnan(curves).any() else curves
 
-    def bootstrap(self, n: int = 1000, seed: int = 0, level: float = 0.95) -> dict[str, tuple[float, float] | None]:
+    def bootstrap(
+        self, n: int = 1000, seed: int = 0, *, level: float = 0.95, threads: int | None = None
+    ) -> dict[str, tuple[float, float] | None]:
         """Return the percentile interval of every figure under resampling of the images.
 
         Resamples in which a figure is undefined do not count for it.
         """
         columns = _Columns(self.units, self.mode)
         n_units = len(columns.units)
-        samples: dict[str, list[NDArray[np.float64]]] = {name: [] for name in FIGURES}
+        if n_units == 0 or n == 0:
+            return dict.fromkeys(FIGURES)
         generator = np.random.default_rng(seed)
-        batch = max(1, min(n, (1 << 22) // max(n_units, 1)))
-        for start in range(0, n if n_units else 0, batch):
-            size = min(batch, n - start)
-            drawn = generator.integers(0, n_units, (size, n_units))
-            drawn += np.arange(size)[:, None] * n_units
-            weights = np.bincount(drawn.ravel(), minlength=size * n_units).reshape(size, n_units)
-            for name, values in columns.figures(weights.astype(np.int64)).items():
-                samples[name].append(values)
+        # Small batches keep the weights of a large dataset small; the draws do not depend on the batches.
+        sizes = [min(_BATCH, n - start) for start in range(0, n, _BATCH)]
+        drawn = [_drawn(generator, size, n_units) for size in sizes]
+        columns.figures(drawn[0][:1])  # Fills the caches that the threads share.
+        with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+            samples = list(pool.map(columns.figures, drawn))
         tail = 50 * (1 - level)
         result: dict[str, tuple[float, float] | None] = {}
-        for name, parts in samples.items():
-            values = np.concatenate([np.empty(0), *parts])
+        for name in FIGURES:
+            values = np.concatenate([sample[name] for sample in samples])
             values = values[~np.isnan(values)]
             low, high = np.percentile(values, [tail, 100 - tail]).tolist() if len(values) else (0.0, 0.0)
             result[name] = (low, high) if len(values) else None
@@ -260,56 +265,80 @@ class _Columns:
         self.scores = scores[order]
         self.n_gt = np.array([match.n_gt for match in matches], np.int64).reshape(-1, len(_RANGES))
         self.mode = mode
+        self.most = max(counts, default=0)
+        # Resamples share these; caches of the instance, so that they go with it.
+        self._predictions_of = cache(self._predictions)
+        self._found_of = cache(self._found)
 
     def figures(self, weights: Int64Array, names: Sequence[str] = tuple(FIGURES)) -> dict[str, NDArray[np.float64]]:
         """Return each figure for each row of weights [b, images], NaN where undefined."""
-        done: dict[tuple[str, int, int, int], NDArray[np.float64]] = {}
+        done: dict[tuple[str, int, int], NDArray[np.float64]] = {}
         result = {}
         for name in names:
             figure = FIGURES[name]
-            parts = []
-            for threshold in figure.thresholds:
-                key = (figure.what, figure.area, threshold, figure.max_detections)
-                if key not in done:
-                    if figure.what == "AP":
-                        curve = self.curve(figure.area, threshold, figure.max_detections, weights)
-                        done[key] = np.array([math.fsum(row) for row in curve])
-                    else:
-                        done[key] = self.recall(figure.area, threshold, figure.max_detections, weights)
-                parts.append(done[key])
-            count = len(parts) * (len(RECALLS) if figure.what == "AP" else 1)
-            result[name] = np.array([math.fsum(column) for column in zip(*parts, strict=True)]) / count
+            key = (figure.what, figure.area, min(figure.max_detections, self.most))
+            if key not in done:
+                done[key] = self._by_threshold(*key, weights)
+            values = done[key][:, list(figure.thresholds)]
+            result[name] = np.array([math.fsum(row) for row in values]) / values.shape[1]
         return result
 
-    def _bits(self, area: int, threshold: int, max_detections: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        bit = np.uint64(1) << np.uint64(area * _T + threshold)
-        counts = ((self.ignored & bit) == 0) & (self.rank < max_detections)
-        return counts, (self.hits & bit) != 0
+    def _by_threshold(self, what: str, area: int, max_detections: int, weights: Int64Array) -> NDArray[np.float64]:
+        """Return AP or recall at each IoU threshold, float64 [b, 10]."""
+        if what == "AR":
+            return self._recalls(area, max_detections, weights)
+        curves = self.curves(area, max_detections, weights)
+        if len(weights) > 1:
+            return curves.mean(axis=2)
+        return np.array([[math.fsum(curve) for curve in one] for one in curves]) / len(RECALLS)
 
-    def curve(self, area: int, threshold: int, max_detections: int, weights: Int64Array) -> NDArray[np.float64]:
-        """Return precision at each recall for each row of weights, NaN where there is no ground truth."""
+    def _bits(self, area: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+        shift, all_bits = np.uint64(area * _T), np.uint64((1 << _T) - 1)
+        return (self.hits >> shift) & all_bits, (self.ignored >> shift) & all_bits
+
+    def curves(self, area: int, max_detections: int, weights: Int64Array) -> NDArray[np.float64]:
+        """Return precision at each recall, float64 [b, 10, 101], NaN where there is no ground truth."""
         from entityseg.metrics import _curves
 
-        counts, hits = self._bits(area, threshold, max_detections)
+        n_gt = weights @ self.n_gt[:, area]
+        curves = np.empty((len(weights), _T, len(RECALLS)))
+        epsilon = float(np.spacing(1)) if self.mode == "pycocotools" else 0.0
+        predictions = self._predictions_of(area, max_detections)
+        _curves.precisions(*predictions, weights, np.maximum(n_gt, 1), RECALLS, epsilon, curves)
+        curves[n_gt == 0] = np.nan
+        return curves
+
+    def _predictions(
+        self, area: int, max_detections: int
+    ) -> tuple[Int64Array, NDArray[np.uint64], NDArray[np.uint64], NDArray[np.bool_]]:
+        """Return image, hits, ignored and block ends of the predictions that count at some threshold."""
+        hits, ignored = self._bits(area)
+        counts = (self.rank < max_detections) & (ignored != (1 << _T) - 1)
         scores = self.scores[counts]
         if self.mode == "canonical":
             # Equal scores form one block: the order inside it says nothing.
             block_ends = np.append(scores[1:] != scores[:-1], True)[: len(scores)]
         else:
             block_ends = np.ones(len(scores), bool)
-        n_gt = weights @ self.n_gt[:, area]
-        curves = np.empty((len(weights), len(RECALLS)))
-        epsilon = float(np.spacing(1)) if self.mode == "pycocotools" else 0.0
-        _curves.precisions(
-            self.image[counts], hits[counts], block_ends, np.ascontiguousarray(weights),
-            np.maximum(n_gt, 1), RECALLS, epsilon, curves,
-        )  # fmt: skip
-        curves[n_gt == 0] = np.nan
-        return curves
+        return self.image[counts], hits[counts], ignored[counts], block_ends
 
-    def recall(self, area: int, threshold: int, max_detections: int, weights: Int64Array) -> NDArray[np.float64]:
-        """Return the recall of each row of weights, NaN where there is no ground truth."""
-        counts, hits = self._bits(area, threshold, max_detections)
-        found = np.bincount(self.image[counts & hits], minlength=len(self.units))
+    def _recalls(self, area: int, max_detections: int, weights: Int64Array) -> NDArray[np.float64]:
         n_gt = weights @ self.n_gt[:, area]
-        return np.where(n_gt > 0, (weights @ found) / np.maximum(n_gt, 1), np.nan)
+        found = weights @ self._found_of(area, max_detections)
+        return np.where(n_gt[:, None] > 0, found / np.maximum(n_gt, 1)[:, None], np.nan)
+
+    def _found(self, area: int, max_detections: int) -> Int64Array:
+        """Return the hits of each image at each threshold, int64 [images, 10]."""
+        hits, ignored = self._bits(area)
+        hits = np.where(self.rank < max_detections, hits & ~ignored, np.uint64(0))
+        found = np.empty((len(self.units), _T), np.int64)
+        for t in range(_T):
+            hit = (hits >> np.uint64(t)) & np.uint64(1) != 0
+            found[:, t] = np.bincount(self.image[hit], minlength=len(self.units))
+        return found
+
+
+def _drawn(generator: np.random.Generator, n: int, n_units: int) -> Int64Array:
+    """Return how often each unit is drawn in n resamples of all units, int64 [n, units]."""
+    drawn = generator.integers(0, n_units, (n, n_units)) + np.arange(n)[:, None] * n_units
+    return np.bincount(drawn.ravel(), minlength=n * n_units).reshape(n, n_units).astype(np.int64)

@@ -138,7 +138,9 @@ def run_demo(
     shown = data if data is not None else gt
     if pred is not None and shown is None:
         message = "predictions were given, but nothing to compare them with"
-        raise usage_error("demo.gt", message, "Give their ground truth (`--gt`), or their dataset (`--data`).")
+        raise usage_error(
+            "demo.gt", message, "Give their ground truth (`--gt`), or their dataset (`--data`)."
+        )
     _claim(out)
     options = {"threads": threads, "progress": progress}
     if shown is None:
@@ -269,7 +271,10 @@ def _write_predictions(
     for name, flaws in (("good", GOOD), ("poor", POOR)):
         predictions = make_predictions(truth, flaws, seed=seed, threads=threads, progress=progress)
         files[name] = folder / f"{name}.json"
-        write_predictions(predictions, files[name])
+        # A results file has no word for "nothing found", which scores as a missing image does.
+        write_predictions(
+            predictions, files[name], format="coco", lossy=True, threads=threads, progress=progress
+        )
     return files
 
 

@@ -46,7 +46,10 @@ def write_demo_page(demo: Demo, *, own_data: bool, own_predictions: bool) -> Non
         (f"{len(demo.dataset):,}", "images"),
         (f"{len(demo.summary.areas):,}", "entities"),
         (f"{demo.summary.counts.mean():.1f}" if len(demo.dataset) else "–", "entities an image, on average"),  # noqa: RUF001
-        (f"{100 * demo.summary.coverage.mean():.1f} %" if len(demo.dataset) else "–", "of the pixels covered"),  # noqa: RUF001
+        (
+            f"{100 * demo.summary.coverage.mean():.1f} %" if len(demo.dataset) else "–",
+            "of the pixels covered",
+        ),  # noqa: RUF001
         (percent(best[1].values["AP"]), f"{best[1].metric} of “{best[0]}”, in percent"),
     ]
     what = f"the dataset {_name(demo.dataset)}" if own_data else "the built-in mini dataset"
@@ -81,7 +84,9 @@ def _dataset_section(demo: Demo, own_data: bool) -> Section:
         one = dataset[index]
         names = [_category_name(dataset, int(number)) for number in one.category_ids]
         picture = draw(_picture(dataset, index, _WIDE_SIDE), one.masks, labels=names, max_side=_WIDE_SIDE)
-        caption = f"{one.image.file_name}: {len(one)} entities, {one.image.width} × {one.image.height} pixels."  # noqa: RUF001
+        caption = (
+            f"{one.image.file_name}: {len(one)} entities, {one.image.width} × {one.image.height} pixels."  # noqa: RUF001
+        )
         example.append(Picture.of_image(picture, caption, f"Annotated image with {len(one)} entities"))
     figures = [
         Picture.of_plot(
@@ -108,7 +113,9 @@ def _conversion_section(conversion: Conversion) -> Section:
     title = "Conversion there and back"
     if conversion.refused is not None:
         lines = conversion.refused.lines()
-        text = ["COCO panoptic keeps one id a pixel in a PNG. Something of this dataset does not fit in there."]
+        text = [
+            "COCO panoptic keeps one id a pixel in a PNG. Something of this dataset does not fit in there."
+        ]
         return Section(title, text, "Refused, because something would be lost.", good=False, lines=lines[:5])
     text = [
         "The entities were written as COCO panoptic (a JSON and one PNG an image), read again, and written as entity "
@@ -116,7 +123,9 @@ def _conversion_section(conversion: Conversion) -> Section:
         "and other keys.",
     ]
     if conversion.lossless:
-        verdict = f"Nothing was lost: {conversion.masks:,} masks in {conversion.images:,} images are the same."
+        verdict = (
+            f"Nothing was lost: {conversion.masks:,} masks in {conversion.images:,} images are the same."
+        )
         return Section(title, text, verdict)
     verdict = f"{len(conversion.differences):,} differences among {conversion.masks:,} masks."
     return Section(title, text, verdict, good=False, lines=conversion.differences.lines()[:10])
@@ -160,7 +169,11 @@ def _compared_section(demo: Demo) -> Section:
         "A prediction that found an entity (IoU of at least .5) has that entity's colour; all others have colours of "
         "their own. In the pictures of errors:",
     ]
-    key = [(_css(MATCHED), "found"), (_css(MISSED), "missed"), (_css(FALSE), "predicted, and matches nothing (hatched)")]
+    key = [
+        (_css(MATCHED), "found"),
+        (_css(MISSED), "missed"),
+        (_css(FALSE), "predicted, and matches nothing (hatched)"),
+    ]
     return Section("Predictions beside the ground truth", text, key=key, galleries=list(_compared(demo)))
 
 
@@ -179,7 +192,9 @@ def _compared(demo: Demo) -> Iterator[Gallery]:
             masks, scores = _best(predictions, index)
             first, second, errors = draw_triple(image, true, masks, scores, max_side=_SIDE)
             if not predicted:
-                predicted.append(Picture.of_image(first, f"Ground truth: {len(true)} entities.", f"Entities of {name}"))
+                predicted.append(
+                    Picture.of_image(first, f"Ground truth: {len(true)} entities.", f"Entities of {name}")
+                )
             found = int((match(true, masks, scores).pred_of_gt >= 0).sum())
             caption = f"Predictions “{who}”: {len(masks)}."
             predicted.append(Picture.of_image(second, caption, f"Predictions {who} for {name}"))

@@ -111,7 +111,9 @@ def _split(ids: NDArray[np.int32], true: RunLengths, rng: np.random.Generator, s
     for number, row in enumerate(_chosen(true, rng, share)):
         x, y, w, h = true.boxes[row].tolist()
         angle = rng.random() * np.pi
-        side = np.cos(angle) * (np.arange(w) - w / 2)[None, :] + np.sin(angle) * (np.arange(h) - h / 2)[:, None]
+        side = (
+            np.cos(angle) * (np.arange(w) - w / 2)[None, :] + np.sin(angle) * (np.arange(h) - h / 2)[:, None]
+        )
         box = ids[y : y + h, x : x + w]
         box[(box == row + 1) & (side > 0)] = len(true) + 1 + number
 
@@ -121,7 +123,9 @@ def _move(ids: NDArray[np.int32], true: RunLengths, rng: np.random.Generator, sh
     height, width = ids.shape
     for row in _chosen(true, rng, share):
         x, y, w, h = true.boxes[row].tolist()
-        dx, dy = (int(round(side * shift)) for side, shift in zip((w, h), rng.uniform(-0.3, 0.3, 2), strict=True))
+        dx, dy = (
+            int(round(side * shift)) for side, shift in zip((w, h), rng.uniform(-0.3, 0.3, 2), strict=True)
+        )
         left, top = max(0, x + dx), max(0, y + dy)
         right, bottom = min(width, x + w + dx), min(height, y + h + dy)
         if left >= right or top >= bottom:

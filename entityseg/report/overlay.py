@@ -149,6 +149,21 @@ def draw_errors(
     return Image.fromarray(pixels)
 
 
+def beside(pictures: Sequence[Image.Image], *, gap: int = 12) -> Image.Image:
+    """Return pictures of one size in one: side by side, or one below the other if they are wide."""
+    width, height = pictures[0].size
+    down = width > 1.6 * height
+    size = (
+        (width, len(pictures) * (height + gap) - gap)
+        if down
+        else (len(pictures) * (width + gap) - gap, height)
+    )
+    joined = Image.new("RGB", size, "white")
+    for number, picture in enumerate(pictures):
+        joined.paste(picture, (0, number * (height + gap)) if down else (number * (width + gap), 0))
+    return joined
+
+
 def load_picture(path: str | Path, *, max_side: int = MAX_SIDE) -> Image.Image:
     """Read an image file as RGB, no larger than `max_side`; a JPEG is decoded at a fraction of its size.
 
@@ -267,7 +282,8 @@ def _write_texts(picture: Image.Image, index: NDArray[np.int32], texts: Sequence
     pen = ImageDraw.Draw(picture)
     taken: list[tuple[float, float, float, float]] = []
     for y, x, number in sorted(
-        ((int(y), int(x), int(n)) for (y, x), n in zip(points, seen, strict=True)), key=lambda p: -depth[p[0], p[1]]
+        ((int(y), int(x), int(n)) for (y, x), n in zip(points, seen, strict=True)),
+        key=lambda p: -depth[p[0], p[1]],
     ):
         text = texts[number - 1].strip()
         left, top, right, bottom = pen.textbbox((x, y), text, font=font, anchor="mm")
@@ -278,7 +294,15 @@ def _write_texts(picture: Image.Image, index: NDArray[np.int32], texts: Sequence
         if any(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken):
             continue
         taken.append(box)
-        pen.text((x + shift, y), text, font=font, anchor="mm", fill="white", stroke_width=2, stroke_fill=(20, 20, 20))
+        pen.text(
+            (x + shift, y),
+            text,
+            font=font,
+            anchor="mm",
+            fill="white",
+            stroke_width=2,
+            stroke_fill=(20, 20, 20),
+        )
 
 
 @lru_cache(maxsize=8)

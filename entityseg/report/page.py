@@ -155,7 +155,9 @@ def render(page: Page) -> str:
     from jinja2 import Environment, StrictUndefined
 
     source = resources.files("entityseg.report").joinpath("page.html.j2").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     return environment.from_string(source).render(page=page) + "\n"
 
 

@@ -113,12 +113,14 @@ def pr_curves(curves: NDArray[np.float64]) -> Figure:
     import matplotlib as mpl
 
     with _figure() as (figure, axes):
-        # Viridis without its yellow end, which is lost on white.
-        shades = mpl.colormaps["viridis"](np.linspace(0.05, 0.8, len(IOU_THRESHOLDS)))
+        # Viridis without its ends, of which one is lost on white and one on black.
+        shades = mpl.colormaps["viridis"](np.linspace(0.2, 0.85, len(IOU_THRESHOLDS)))
         for curve, iou, shade in zip(curves, IOU_THRESHOLDS, shades, strict=True):
             # Beyond the highest recall reached precision is 0, which would hide the axis.
             seen = min(len(RECALLS), int(np.count_nonzero(curve)) + 1)
-            axes.step(RECALLS[:seen], curve[:seen], where="post", color=shade, label=f"{iou:.2f}", linewidth=1.5)
+            axes.step(
+                RECALLS[:seen], curve[:seen], where="post", color=shade, label=f"{iou:.2f}", linewidth=1.5
+            )
         axes.legend(title="IoU", loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9, handlelength=1.2)
         _unit_axes(axes, "recall", "precision")
         return figure
@@ -131,14 +133,18 @@ def ap_by_iou(curves: Mapping[str, NDArray[np.float64]]) -> Figure:
     with _figure() as (figure, axes):
         for number, (name, values) in enumerate(curves.items()):
             style = {"color": PALETTE[number % len(PALETTE)], "linestyle": _DASHES[number % len(_DASHES)]}
-            axes.plot(IOU_THRESHOLDS, 100 * values.mean(axis=1), marker="o", markersize=4, label=name, **style)
+            axes.plot(
+                IOU_THRESHOLDS, 100 * values.mean(axis=1), marker="o", markersize=4, label=name, **style
+            )
         axes.set(xlabel="IoU threshold", ylabel="AP at this threshold, %", xlim=(0.48, 0.97), ylim=(0, 102))
         axes.set_xticks(IOU_THRESHOLDS[::2])
         axes.legend(loc="best")
         return figure
 
 
-def score_bars(scores: Mapping[str, Score], figures: Sequence[str] = ("AP", "AP50", "AP75", "AR@100")) -> Figure:
+def score_bars(
+    scores: Mapping[str, Score], figures: Sequence[str] = ("AP", "AP50", "AP75", "AR@100")
+) -> Figure:
     """Plot figures of several sets of predictions side by side, with their intervals where there are any."""
     with _figure() as (figure, axes):
         places = np.arange(len(figures))
@@ -154,7 +160,9 @@ def score_bars(scores: Mapping[str, Score], figures: Sequence[str] = ("AP", "AP5
             at = places + (number - (len(scores) - 1) / 2) * width
             axes.bar(at, known, width * 0.9, color=PALETTE[number % len(PALETTE)], label=name)
             if any(pairs):
-                axes.errorbar(at, known, np.transpose(arms), fmt="none", ecolor=_INK, elinewidth=1.2, capsize=3)
+                axes.errorbar(
+                    at, known, np.transpose(arms), fmt="none", ecolor=_INK, elinewidth=1.2, capsize=3
+                )
             for x, value, top, arm in zip(at, values, known, arms, strict=True):
                 text = "–" if value is None else f"{top:.1f}"  # noqa: RUF001
                 axes.text(x, top + arm[1] + 2, text, ha="center", va="bottom", fontsize=9)
@@ -207,7 +215,7 @@ def entity_sizes(shares: NDArray[np.float64]) -> Figure:
 def image_sizes(widths: NDArray[np.integer[Any]], heights: NDArray[np.integer[Any]]) -> Figure:
     """Plot the width and height of each image, in pixels."""
     with _figure() as (figure, axes):
-        axes.scatter(widths, heights, s=16, color=PALETTE[1], alpha=0.6, linewidths=0)
+        axes.scatter(widths, heights, s=16, color=PALETTE[1], alpha=0.8, linewidths=0)
         limit = 1.08 * max(1, *(int(side.max()) for side in (widths, heights) if len(side)))
         axes.set(xlabel="width in pixels", ylabel="height in pixels", xlim=(0, limit), ylim=(0, limit))
         return figure
@@ -233,6 +241,7 @@ def _unit_axes(axes: Axes, across: str, up: str) -> None:
 
 def _mark(axes: Axes, at: float, text: str) -> None:
     """Draw a line across the plot with a text at its top."""
+    axes.set_ylim(0, 1.12 * axes.get_ylim()[1])
     axes.axvline(at, color=_INK, linewidth=1, linestyle=(0, (4, 3)))
     axes.annotate(
         text, (at, 1), xycoords=("data", "axes fraction"), xytext=(4, -2), textcoords="offset points", va="top",

@@ -138,7 +138,9 @@ def test_readings_go_by_content(rich, tmp_path):
     coco_instances.write(rich, tmp_path / "annotations" / "instances_val2017.json")
     (tmp_path / "annotations" / "predictions.json").write_text('[{"segmentation": 1}]')
     (tmp_path / "annotations" / "other.json").write_text('{"words": []}')
-    (tmp_path / "annotations" / "panoptic.json").write_text('{"images": [], "annotations": [{"segments_info": []}]}')
+    (tmp_path / "annotations" / "panoptic.json").write_text(
+        '{"images": [], "annotations": [{"segments_info": []}]}'
+    )
     (found,) = coco_instances.readings(tmp_path)
     assert (found.split, found.image_root) == ("val2017", tmp_path / "val2017")
     wrong = tmp_path / "without_extension"

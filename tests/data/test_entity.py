@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pycocotools.coco import COCO
 
-from entityseg.data.formats import entity
+from entityseg.data.formats import coco_instances, entity
 from entityseg.data.peek import peek
 from entityseg.errors import InputError, UsageError
 
@@ -19,11 +19,9 @@ def test_loses_nothing(rich, same, tmp_path):
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10**6), images=st.integers(0, 6))
-def test_loses_nothing_of_any_dataset(seed, images, same, tmp_path_factory):
-    from tests.data.conftest import build_rich
-
+def test_loses_nothing_of_any_dataset(seed, images, make_rich, same, tmp_path_factory):
     folder = tmp_path_factory.mktemp("entity")
-    want = build_rich(seed, images)
+    want = make_rich(seed, images)
     entity.write(want, folder)
     same(entity.read(folder), want)
 
@@ -57,6 +55,12 @@ def test_bytes_are_stable(rich, tmp_path):
     entity.write(rich, tmp_path / "a.json", threads=1)
     entity.write(entity.read(tmp_path / "a.json"), tmp_path / "b.json", threads=2)
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+
+
+def test_the_marker_does_not_go_into_other_formats(rich, tmp_path):
+    entity.write(rich, tmp_path / "a.json")
+    coco_instances.write(coco_instances.read(tmp_path / "a.json"), tmp_path / "b.json")
+    assert peek(tmp_path / "b.json") == "instances"
 
 
 def test_another_version_is_refused(tmp_path):

@@ -1,7 +1,6 @@
 """Parquet: loses nothing, opens lazily, reads row groups once, and notices damage."""
 
 import json
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -42,7 +41,8 @@ def test_edges(same, tmp_path, what):
         masks = RunLengths((4, 5), [0, 3], [0, 2])
         one = AnnotatedImage(image, masks, np.array([3]), np.array([1]), np.array([True]))
     categories = [] if what == "no categories" else [Category(1, "a", None)]
-    dataset = Dataset.build([] if what == "no image" else [one, replace(one, image=replace(image, id=2), ids=one.ids + 1)], categories)
+    two = [one, replace(one, image=replace(image, id=2), ids=one.ids + 1)]
+    dataset = Dataset.build([] if what == "no image" else two, categories)
     parquet.write(dataset, tmp_path / "set")
     same(parquet.read(tmp_path / "set"), dataset)
 
@@ -100,32 +100,7 @@ def test_threads_share_groups_and_get_the_right_masks(tmp_path, monkeypatch):
             assert masks == want.masks(index)
         reads.clear()
         assert all(pool.map(lambda i: dataset.masks(i) == want.masks(i), range(300)))
-    assert sorted(set(reads) | set(dataset.source._kept)) == list(range(10))
-    assert len(reads) <= 10
-
-
-def test_opens_fast(tmp_path):
-    n, per_image = 4000, 20
-    rows = n * per_image
-    one = RunLengths((500, 500), np.tile([10, 20, 400, 900], per_image), np.arange(per_image + 1) * 4)
-
-    class Repeated:
-        def masks(self, index):
-            return one
-
-        def extras(self, index):
-            return ()
-
-    dataset = Dataset(
-        tuple(ImageRecord(i, f"{i}.jpg", 500, 500) for i in range(n)), (Category(1, "a"),),
-        np.arange(n + 1) * per_image, np.arange(rows), np.ones(rows, np.int64), np.zeros(rows, bool), Repeated(),
-    )  # fmt: skip
-    parquet.write(dataset, tmp_path / "set")
-    start = time.perf_counter()
-    opened = parquet.read(tmp_path / "set")
-    # A ninth of EntitySeg; it takes 0.03 s here, so a loop over masks would not pass.
-    assert time.perf_counter() - start < 1
-    assert opened.n_annotations == rows
+    assert len(reads) == len(set(reads)) >= 6, "threads that go through in order read no group twice"
 
 
 def test_an_unfinished_set_is_not_read(rich, tmp_path):
@@ -177,7 +152,9 @@ def rewrite(folder, name, change):
 
 
 def set_column(name, values, kind):
-    return lambda table: table.set_column(table.column_names.index(name), name, [pa.array(values(table), kind)])
+    return lambda table: table.set_column(
+        table.column_names.index(name), name, [pa.array(values(table), kind)]
+    )
 
 
 @pytest.mark.parametrize(
@@ -203,7 +180,9 @@ def test_wrong_values_are_named(rich, tmp_path, name, column, values, kind, matc
 
 def test_malformed_masks_are_named_when_asked_for(rich, tmp_path):
     parquet.write(rich, tmp_path / "set")
-    rewrite(tmp_path / "set", "entities.parquet", set_column("counts", lambda t: [b"\xff"] * len(t), pa.binary()))
+    rewrite(
+        tmp_path / "set", "entities.parquet", set_column("counts", lambda t: [b"\xff"] * len(t), pa.binary())
+    )
     with pytest.raises(InputError, match=r"entities\.parquet: entities\[0\]: counts"):
         parquet.read(tmp_path / "set").masks(0)
 

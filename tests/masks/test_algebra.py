@@ -58,7 +58,9 @@ def test_overlaps_against_pixels(dense: Dense) -> None:
         for j in range(i + 1, len(dense)):
             if (dense[i] & dense[j]).any():
                 want[i, j] = int((dense[i] & dense[j]).sum())
-    assert {tuple(pair): pixels for pair, pixels in zip(found.pairs.tolist(), found.pixels, strict=True)} == want
+    assert {
+        tuple(pair): pixels for pair, pixels in zip(found.pairs.tolist(), found.pixels, strict=True)
+    } == want
     assert found.total == dense.sum() - dense.any(axis=0).sum()
     assert len(found) == len(want)
 

@@ -124,7 +124,8 @@ def test_malformed_counts(counts: Any, kind: str, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "size", [[0, 0], [0, 50], [10**6, 10**6], [40], None, [40.0, 50], ["40", "50"], "40", {}, [-40, -50], 2000]
+    "size",
+    [[0, 0], [0, 50], [10**6, 10**6], [40], None, [40.0, 50], ["40", "50"], "40", {}, [-40, -50], 2000],
 )
 def test_malformed_sizes(size: Any) -> None:
     with pytest.raises(InputError) as caught:
@@ -136,7 +137,11 @@ def test_malformed_sizes(size: Any) -> None:
 
 @pytest.mark.parametrize(
     ("got", "want", "words"),
-    [((50, 40), (40, 50), "swapped"), ((800, 1066), (3000, 4000), "low-resolution"), ((3000, 4000), (800, 1067), "high-res")],
+    [
+        ((50, 40), (40, 50), "swapped"),
+        ((800, 1066), (3000, 4000), "low-resolution"),
+        ((3000, 4000), (800, 1067), "high-res"),
+    ],
 )
 def test_sizes_that_are_recognised(got: tuple[int, int], want: tuple[int, int], words: str) -> None:
     with pytest.raises(InputError, match=words):

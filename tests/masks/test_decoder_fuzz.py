@@ -125,7 +125,9 @@ def test_a_million_mutated_strings() -> None:
     try:
         deadline = time.monotonic() + CHILD_SECONDS
         for (size, texts), ours in zip(accepted, expected, strict=True):
-            assert receive.poll(max(0.0, deadline - time.monotonic())), "pycocotools hangs on an accepted string"
+            assert receive.poll(max(0.0, deadline - time.monotonic())), (
+                "pycocotools hangs on an accepted string"
+            )
             assert receive.recv() == ours, f"a mask of size {size} among {len(texts)} differs"
     finally:
         child.kill()

@@ -44,7 +44,14 @@ def test_no_masks() -> None:
 
 @pytest.mark.parametrize(
     "array",
-    [np.zeros((3, 4), bool), np.zeros((2, 3, 4), np.uint8), np.zeros((2, 3, 4)), np.zeros((2, 0, 4), bool), None, "masks"],
+    [
+        np.zeros((3, 4), bool),
+        np.zeros((2, 3, 4), np.uint8),
+        np.zeros((2, 3, 4)),
+        np.zeros((2, 0, 4), bool),
+        None,
+        "masks",
+    ],
 )
 def test_what_is_no_stack(array: np.ndarray) -> None:
     with pytest.raises(InputError, match=r"boolean array|two positive integers"):

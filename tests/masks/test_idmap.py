@@ -22,7 +22,9 @@ def id_maps(draw: st.DrawFn) -> NDArray[np.integer]:
     values = st.integers(int(limits.min), min(int(limits.max), 2**63 - 1))
     palette = draw(st.lists(values, min_size=1, max_size=5)) + [0]
     shape = draw(st.tuples(st.integers(1, 9), st.integers(1, 9)))
-    pixels = draw(st.lists(st.sampled_from(palette), min_size=shape[0] * shape[1], max_size=shape[0] * shape[1]))
+    pixels = draw(
+        st.lists(st.sampled_from(palette), min_size=shape[0] * shape[1], max_size=shape[0] * shape[1])
+    )
     return np.array(pixels, dtype=kind).reshape(shape)
 
 
@@ -31,7 +33,9 @@ def test_split_against_pixels(ids: NDArray[np.integer], keep_background: bool) -
     found, masks = from_id_map(ids, background=None if keep_background else 0)
     want = [value for value in np.unique(ids).tolist() if keep_background or value != 0]
     assert found.dtype == np.int64 and found.tolist() == want
-    assert np.array_equal(pixels_of(checked(masks)), np.array([ids == v for v in want], bool).reshape(-1, *ids.shape))
+    assert np.array_equal(
+        pixels_of(checked(masks)), np.array([ids == v for v in want], bool).reshape(-1, *ids.shape)
+    )
     background = 0 if not keep_background else next(k for k in range(8) if k not in want)
     assert np.array_equal(to_id_map(masks, found, ids.dtype, background=background), ids)
 

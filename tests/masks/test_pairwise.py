@@ -16,7 +16,9 @@ from tests.strategies import Dense, coco_rles, dense_stacks, wiggly
 @given(dense_stacks(most=6), st.data())
 def test_against_pixels_and_pycocotools(dense: Dense, data: st.DataObject) -> None:
     split = data.draw(st.integers(0, len(dense)))
-    crowd = np.array(data.draw(st.lists(st.booleans(), min_size=len(dense) - split, max_size=len(dense) - split)), bool)
+    crowd = np.array(
+        data.draw(st.lists(st.booleans(), min_size=len(dense) - split, max_size=len(dense) - split)), bool
+    )
     a, b = from_dense(dense[:split]), from_dense(dense[split:])
     want = np.einsum("ihw,jhw->ij", dense[:split].astype(int), dense[split:].astype(int))
     assert np.array_equal(intersections(a, b), want)

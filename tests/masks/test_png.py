@@ -26,7 +26,9 @@ def _bytes(image: Image.Image, **options: Any) -> bytes:
 
 def _rgb(ids: NDArray[np.int64]) -> Image.Image:
     """The format's definition, channel by channel."""
-    return Image.fromarray(np.stack([ids % 256, ids // 256 % 256, ids // 65536], axis=-1).astype(np.uint8), "RGB")
+    return Image.fromarray(
+        np.stack([ids % 256, ids // 256 % 256, ids // 65536], axis=-1).astype(np.uint8), "RGB"
+    )
 
 
 def _map(seed: int = 0, shape: tuple[int, int] = (90, 131), most: int = 2**24 - 1) -> NDArray[np.int64]:
@@ -39,7 +41,9 @@ def _map(seed: int = 0, shape: tuple[int, int] = (90, 131), most: int = 2**24 - 
 def _same(got: tuple[NDArray[np.int64], RunLengths], ids: NDArray[np.int64]) -> None:
     want = np.setdiff1d(np.unique(ids), [0])
     assert got[0].tolist() == want.tolist()
-    assert np.array_equal(pixels_of(checked(got[1])), np.array([ids == k for k in want]).reshape(-1, *ids.shape))
+    assert np.array_equal(
+        pixels_of(checked(got[1])), np.array([ids == k for k in want]).reshape(-1, *ids.shape)
+    )
 
 
 def test_reading_rgb() -> None:
@@ -104,7 +108,12 @@ def test_what_a_map_cannot_hold(tmp_path: Path) -> None:
     apart = from_dense(np.array([[[1, 0, 0]], [[0, 1, 1]]], bool))
     with pytest.raises(InputError, match="overlap by 1 pixels"):
         to_panoptic_png(tmp_path / "a.png", masks, [1, 2])
-    for ids, words in [([3, 3], "same id"), ([0, 1], "background"), ([1, 2**24], "within"), ([-1, 2], "within")]:
+    for ids, words in [
+        ([3, 3], "same id"),
+        ([0, 1], "background"),
+        ([1, 2**24], "within"),
+        ([-1, 2], "within"),
+    ]:
         with pytest.raises(InputError, match=words):
             to_panoptic_png(tmp_path / "a.png", apart, ids)
         with pytest.raises(InputError, match=words):
@@ -135,7 +144,8 @@ def _png(width: int, height: int, bits: int, colour: int, packed: bytes, *, twic
     header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
     chunks = [(b"IHDR", header)] * (1 + twice) + [(b"IDAT", packed), (b"IEND", b"")]
     body = b"".join(
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks
     )
     return b"\x89PNG\r\n\x1a\n" + body
 
@@ -145,6 +155,8 @@ def _png(width: int, height: int, bits: int, colour: int, packed: bytes, *, twic
     [
         (_png(4, 2, 8, 0, zlib.compress(bytes(10)), twice=True), "png.damaged"),
         (_png(4, 2, 8, 0, zlib.compress(bytes(5))), "png.damaged"),
+        (_png(4, 2, 8, 0, zlib.compress(bytes(9))), "png.damaged"),
+        (_png(4, 2, 8, 0, zlib.compress(b"\0\7\7\7\7")), "png.damaged"),
         (_png(4, 2, 8, 0, b"not deflate"), "png.damaged"),
         (_png(4, 2, 8, 0, zlib.compress(b"\x09" * 10)), "png.damaged"),
         (_png(65000, 65000, 8, 2, zlib.compress(bytes(1000))), "png.damaged"),
@@ -177,8 +189,51 @@ def test_other_chunks_and_large_images_are_fine() -> None:
     assert limit == Image.MAX_IMAGE_PIXELS
 
 
+def test_void_at_the_bottom_is_no_damage() -> None:
+    """Rows that Pillow would also give for a file that ends early."""
+    ids = _map(7)
+    ids[60:] = 0
+    _same(from_panoptic_png(_bytes(_rgb(ids))), ids)
+    _same(
+        from_panoptic_png(_bytes(Image.fromarray(np.zeros((900, 1100), np.uint8)))),
+        np.zeros((900, 1100), int),
+    )
+
+
+def _interlaced(ids: NDArray[np.int64]) -> bytes:
+    """8-bit grey in the seven passes of section 8.1, no filter."""
+    packed = b""
+    for x, y, dx, dy in [
+        (0, 0, 8, 8),
+        (4, 0, 8, 8),
+        (0, 4, 4, 8),
+        (2, 0, 4, 4),
+        (0, 2, 2, 4),
+        (1, 0, 2, 2),
+        (0, 1, 1, 2),
+    ]:
+        part = ids[y::dy, x::dx].astype(np.uint8)
+        packed += b"".join(b"\0" + row.tobytes() for row in part if part.size)
+    data = bytearray(_png(ids.shape[1], ids.shape[0], 8, 0, zlib.compress(packed)))
+    data[28] = 1
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    return bytes(data)
+
+
+@pytest.mark.parametrize("shape", [(31, 45), (1, 1), (3, 2), (8, 8), (1, 9), (9, 1)])
+def test_interlaced(shape: tuple[int, int]) -> None:
+    ids = np.random.default_rng(0).integers(0, 5, shape)
+    _same(from_panoptic_png(_interlaced(ids)), ids)
+    with pytest.raises(InputError, match="fewer rows"):
+        header = _png(shape[1], shape[0] + 1, 8, 0, b"")[16:24]
+        data = bytearray(_interlaced(ids))
+        data[16:24] = header
+        data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+        from_panoptic_png(bytes(data))
+
+
 def test_another_size() -> None:
-    with pytest.raises(InputError, match="90 x 131, expected 131 x 90") as caught:
+    with pytest.raises(InputError, match="90 x 131, the image's is 131 x 90.*swapped") as caught:
         from_panoptic_png(_bytes(_rgb(_map(6))), size=(131, 90))
     assert [finding.kind for finding in caught.value.findings] == ["png.size"]
 

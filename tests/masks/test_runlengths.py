@@ -60,7 +60,20 @@ def test_a_border_between_masks_need_not_increase() -> None:
 
 @pytest.mark.parametrize(
     "size",
-    [(0, 4), (4, 0), (-1, 4), (4,), (4, 4, 4), (4.0, 4), ("4", 4), None, "44", (True, 4), (10**6, 10**6), (2**32, 1)],
+    [
+        (0, 4),
+        (4, 0),
+        (-1, 4),
+        (4,),
+        (4, 4, 4),
+        (4.0, 4),
+        ("4", 4),
+        None,
+        "44",
+        (True, 4),
+        (10**6, 10**6),
+        (2**32, 1),
+    ],
 )
 def test_sizes_that_are_none(size: object) -> None:
     with pytest.raises(InputError, match=r"size|pixels"):

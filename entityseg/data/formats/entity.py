@@ -65,10 +65,8 @@ def write(
         UsageError: the file is there already, or an option is unknown.
     """
     file = json_target(path, FILE_NAME, overwrite=overwrite, unused=unused)
-    info = {key: value for key, value in dataset.info.items() if key != KEY}
     with atomic_file(file) as out:
-        head = {KEY: {"format": VERSION}}
-        write_coco(replace(dataset, info=info), out, head=head, threads=threads, progress=progress)
+        write_coco(dataset, out, head={KEY: {"format": VERSION}}, threads=threads, progress=progress)
 
 
 FORMAT = Format(

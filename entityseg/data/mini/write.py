@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ from entityseg.data.formats.semantic import CATEGORIES_NAME, LABEL
 from entityseg.data.layout import PARTS
 from entityseg.data.low_resolution import low_resolution_size
 from entityseg.data.mini.categories import BLUR_ID, CATEGORIES, UNKNOWN_ID
-from entityseg.data.mini.scene import N_SCENES, Scene, make_scene
+from entityseg.data.mini.scene import LOOKS, N_SCENES, Scene, make_scene
 from entityseg.data.records import AnnotatedImage, Category, Dataset, ImageRecord
 from entityseg.data.targets import folder_target
 from entityseg.data.threads import Progress, no_progress, thread_count
@@ -127,10 +128,11 @@ def share_out(scenes: int, seed: int) -> list[Place]:
     places = []
     for k, subset in enumerate(SUBSETS):
         members = np.sort(order[k :: len(SUBSETS)])
-        # Looks repeat every third scene, so the scenes for validation are drawn, not counted off.
-        chosen = np.random.default_rng([seed, 9, k]).permutation(members)[
-            : max(len(members) // 4, len(members) > 1)
-        ]
+        drawn = np.random.default_rng([seed, 9, k]).permutation(members).tolist()
+        # Looks repeat every third scene: each has its turn among those for validation.
+        turns = [[m for m in drawn if m % len(LOOKS) == look] for look in range(len(LOOKS))]
+        in_turn = [m for turn in zip_longest(*turns) for m in turn if m is not None]
+        chosen = in_turn[: max(len(members) // 4, len(members) > 1)]
         places += [Place(int(m), subset, "val" if m in chosen else "train") for m in members]
     return sorted(places, key=lambda place: place.index)
 
