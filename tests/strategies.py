@@ -1,4 +1,4 @@
-"""Made-up masks for tests: hypothesis strategies, random blobs, and references that share no code with ours."""
+"""Made-up masks for tests: hypothesis strategies, random blobs, and references that share no code."""
 
 from __future__ import annotations
 

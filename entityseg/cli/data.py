@@ -109,7 +109,8 @@ def _info_rows(reading: Reading, dataset: Dataset, summary: Summary) -> list[tup
         values = figures[name]
         if values is None:
             return "-"
-        return f"{values['mean']:,.{digits}f} on average, {values['min']:,.{digits}f} to {values['max']:,.{digits}f}"
+        mean, least, most = (f"{values[key]:,.{digits}f}" for key in ("mean", "min", "max"))
+        return f"{mean} on average, {least} to {most}"
 
     coverage = figures["coverage"]
     return [
@@ -207,7 +208,8 @@ def convert(
     elif drop_empty:
         raise usage_error("convert.empty", "there is no subset", "Give --subset too.", field="--drop-empty")
     done = run(
-        source, dst, to=to, from_=from_, split=None if changed else split, lossy=lossy, compat=compat,
+        source, dst, to=to, from_=from_, split=None if changed else split, lossy=lossy,
+        coco_entity="compat" if compat else None,
         image_root=None if changed else images, options=options, overwrite=overwrite, threads=threads,
         progress=progress,
     )  # fmt: skip
@@ -310,7 +312,7 @@ def doctor(
     threads: Threads = None,
     as_json: Json = False,
 ) -> None:
-    """Check a folder or file: what is missing, misplaced, mis-sized, overlapping, uncovered; with the remedy."""
+    """Check a folder or file: what is missing, misplaced, mis-sized, overlapping or uncovered."""
     load_masks()
     from entityseg.data.doctor import examine
 
@@ -364,7 +366,7 @@ def show(
     position = _position(dataset, image_id, index)
     one = dataset[position]
     path = find_image(dataset, one.image)
-    picture = load_picture(path, max_side=max_side) if path is not None else None
+    picture = load_picture(path, size=one.image.size, max_side=max_side) if path is not None else None
     if picture is None:
         note(f"{one.image.file_name}: the image was not found (see --images); the masks are drawn on grey")
     if pred is None:
@@ -399,7 +401,8 @@ def show(
         )
     else:
         print(
-            f"{out}: {one.image.file_name}, {counted(len(one), 'mask')}, {drawn.width} x {drawn.height} pixels"
+            f"{out}: {one.image.file_name}, {counted(len(one), 'mask')}, "
+            f"{drawn.width} x {drawn.height} pixels"
         )
 
 
@@ -442,6 +445,9 @@ def mini(
     from entityseg.data.loading import find_readings
     from entityseg.data.mini.write import write_mini
 
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        message = "the folder is there already and is not empty"
+        raise usage_error("mini.target", message, "Name another folder.", file=str(out))
     write_mini(out, seed=seed, scenes=scenes, jobs=jobs, progress=progress)
     found = find_readings(out)
     if as_json:

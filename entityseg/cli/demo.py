@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from entityseg.cli.common import counted, epilog, load_masks, note, percent, print_json, progress, table
+
+if TYPE_CHECKING:
+    from entityseg.metrics.result import Score
+    from entityseg.report.demo import Demo
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -52,8 +57,8 @@ def demo(
     if data is None and gt is None:
         note(f"The mini dataset: {scenes} scenes in {out / 'mini'}")
     done = run_demo(
-        out, data=data, split=split, format=from_, gt=gt, pred=pred, scenes=scenes, seed=seed, bootstrap=bootstrap,
-        threads=threads, progress=progress,
+        out, data=data, split=split, from_=from_, gt=gt, pred=pred, scenes=scenes, seed=seed,
+        bootstrap=bootstrap, threads=threads, progress=progress,
     )  # fmt: skip
     if as_json:
         print_json(done.to_json())
@@ -63,7 +68,7 @@ def demo(
         raise typer.Exit(1)
 
 
-def _print(done) -> None:  # type: ignore[no-untyped-def]
+def _print(done: Demo) -> None:
     conversion, summary = done.conversion, done.summary
     entities = counted(len(summary.areas), "entity", "entities")
     print(f"Dataset: {counted(len(summary.counts), 'image')}, {entities}")
@@ -82,7 +87,7 @@ def _print(done) -> None:  # type: ignore[no-untyped-def]
     print(f"\nOpen {done.page.resolve().as_uri()}")
 
 
-def score_table(scores) -> str:  # type: ignore[no-untyped-def]
+def score_table(scores: Mapping[str, Score]) -> str:
     """Return figures in percent, and below them their intervals, one column for each set of predictions."""
     rows = []
     for name in _FIGURES:

@@ -16,6 +16,7 @@ import orjson
 from numpy.typing import NDArray
 
 from entityseg.data import _scan
+from entityseg.data.json_file import forget_pages
 from entityseg.data.records import ImageId, ImageRecord
 from entityseg.data.sources import EncodedSource
 from entityseg.masks.runlengths import Int64Array
@@ -23,7 +24,8 @@ from entityseg.masks.runlengths import Int64Array
 ANNOTATION_KEYS = frozenset(
     {"id", "image_id", "category_id", "iscrowd", "area", "bbox", "segmentation"}
 )
-_BATCH = 1 << 15
+# Records scanned before the pages of the file that they came from are let go.
+_BATCH = 1 << 12
 # Files above this are scanned by two threads; below, starting one costs more than it saves.
 _SPLIT_BYTES = 1 << 23
 
@@ -62,6 +64,7 @@ class Wanted:
         list_name: name of the list in messages.
         ids: whether each record has an id of its own.
         scores: whether each record has a score.
+        areas: whether to read `area`.
         box_areas: whether to read `bbox` too.
         known: keys that are not extras.
     """
@@ -69,6 +72,7 @@ class Wanted:
     list_name: str
     ids: bool = True
     scores: bool = False
+    areas: bool = True
     box_areas: bool = False
     known: frozenset[str] = ANNOTATION_KEYS
 
@@ -114,6 +118,7 @@ def _scan_until(text: NDArray[np.uint8], position: int, until: int) -> tuple[NDA
         batch = np.empty((_BATCH, _scan.N_COLUMNS), np.int64)
         count, position = _scan.scan_records(text, position, until, batch)
         batches.append(batch[:count])
+        forget_pages(text)
         if count < _BATCH or position < 0:
             return (batches[0] if len(batches) == 1 else np.concatenate(batches)), position
 
@@ -164,7 +169,9 @@ def join(
         scores = _numbers(mapped, text, rows[:, _scan.SCORE_START : _scan.SCORE_STOP + 1])
         if scores is None or not np.isfinite(scores).all():
             return None
-    areas = _numbers(mapped, text, rows[:, _scan.AREA_START : _scan.AREA_STOP + 1], absent=np.nan)
+    areas: NDArray[np.float64] | None = np.full(len(rows), np.nan)
+    if wanted.areas:
+        areas = _numbers(mapped, text, rows[:, _scan.AREA_START : _scan.AREA_STOP + 1], absent=np.nan)
     boxes = _boxes(mapped, rows) if wanted.box_areas else None
     if areas is None or (wanted.box_areas and boxes is None):
         return None
@@ -223,17 +230,17 @@ def _numbers(
     there = spans[:, 0] >= 0
     if absent is None and not there.all():
         return None
-    spans = spans[there]
-    first = text[spans[:, 0]]
-    if not ((first == 45) | ((first >= 48) & (first <= 57))).all():
-        return None
-    pieces = [mapped[start:stop] for start, stop in spans.tolist()]
+    found = spans[there].tolist()
+    pieces: list[bytes] = []
+    for start in range(0, len(found), _BATCH):
+        pieces += [mapped[begin:end] for begin, end in found[start : start + _BATCH]]
+        forget_pages(text)
     try:
-        values = np.array(orjson.loads(b"[" + b",".join(pieces) + b"]"), np.float64)
-    except (orjson.JSONDecodeError, OverflowError):
+        values = orjson.loads(b"[" + b",".join(pieces) + b"]")
+    except orjson.JSONDecodeError:
         return None
-    if there.all():
-        return values
+    if not {float, int}.issuperset(map(type, values)):
+        return None
     result = np.full(len(there), np.nan if absent is None else absent)
     result[there] = values
     return result

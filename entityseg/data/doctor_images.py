@@ -115,7 +115,7 @@ def _add_places(
             findings.add("images.renamed", message, remedy, severity="warning", **where)
         else:
             message = f"{count} are misplaced: they lie in {there} instead of {wanted}"
-            remedy = "Move them; they are found all the same."
+            remedy = "Move them, or give that folder as image root; they are found all the same."
             findings.add("images.moved", message, remedy, severity="warning", **where)
 
 

@@ -53,6 +53,13 @@ def map_file(path: Path) -> tuple[mmap.mmap, NDArray[np.uint8]]:
     return mapped, np.frombuffer(mapped, np.uint8)
 
 
+def forget_pages(text: NDArray[np.uint8]) -> None:
+    """Let the system drop the pages of a mapped file from memory; what is needed again is read again."""
+    owner = text.base.obj if isinstance(text.base, memoryview) else text.base
+    if isinstance(owner, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        owner.madvise(mmap.MADV_DONTNEED)
+
+
 def parse_json_file(path: str | Path) -> Any:
     """Parse a JSON file strictly.
 
@@ -106,4 +113,4 @@ def require_type(value: Any, kind: type, what: str, file: str) -> Any:
     raise input_error("json.shape", message, "Check that this is the right kind of file.", file=file)
 
 
-__all__ = ["InputError", "NotFinite", "map_file", "parse_json", "parse_json_file", "require_type"]
+__all__ = ["InputError", "NotFinite", "forget_pages", "map_file", "parse_json", "parse_json_file", "require_type"]

@@ -54,7 +54,7 @@ def load(
         MissingFileError: there is no such path.
         InputError: the data is malformed; all problems are listed.
 
-    >>> load("no/such/folder")
+    >>> load("no/such/folder")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
     entityseg.errors.MissingFileError: error: no/such/folder: there is no such file or folder. ...

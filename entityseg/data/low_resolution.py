@@ -51,8 +51,9 @@ def low_resolution_size(size: Size, short: int = SHORT, long: int = LONG) -> Siz
     if max(new) > long:
         shrink = long / max(new)
         new = (new[0] * shrink, new[1] * shrink)
-    rounded = max(int(new[0] + 0.5), 1), max(int(new[1] + 0.5), 1)
-    return size if rounded[0] >= height or rounded[1] >= width else rounded
+    if max(new) >= max(size):
+        return size
+    return max(int(new[0] + 0.5), 1), max(int(new[1] + 0.5), 1)
 
 
 def to_low_resolution(

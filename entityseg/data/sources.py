@@ -11,6 +11,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from entityseg.data.json_file import forget_pages
 from entityseg.errors import Findings
 from entityseg.masks import _decode, coco
 from entityseg.masks.runlengths import Int64Array, RunLengths, Size
@@ -93,6 +94,10 @@ class EncodedSource:
     def record_of(self, row: int) -> str:
         """Return where the record of a row stands in the file."""
         return f"{self.list_name}[{self.positions[row]}]"
+
+    def forget(self) -> None:
+        """Let go of the memory that can be read again."""
+        forget_pages(self.text)
 
     def extras(self, index: int) -> Sequence[Mapping[str, Any]]:
         """Return the other keys of each record of the image, parsed from the file again."""

@@ -130,7 +130,7 @@ def _checked_part(given: Any) -> tuple[Float64Array, tuple[str, str, str] | None
     if array.ndim != 1:
         return nothing, ("polygon.type", "a part is not a flat list of numbers", _FLAT)
     if array.dtype.kind not in "iuf" or (isinstance(given, Sequence) and bool in set(map(type, given))):
-        odd = next((v for v in given if isinstance(v, bool) or not isinstance(v, int | float)), None)
+        odd = next((value for value in given if not _is_number(value)), None)
         return nothing, ("polygon.type", f"a part holds something that is no number: {shown(odd)}", _FLAT)
     if len(array) % 2:
         return nothing, ("polygon.odd", f"a part has an odd number of coordinates, {len(array)}", _FLAT)
@@ -146,6 +146,12 @@ def _checked_part(given: Any) -> tuple[Float64Array, tuple[str, str, str] | None
         message = f"coordinate {k} is {part[k]:g}, farther than {MAX_COORDINATE:,.0f} pixels from the image"
         return nothing, ("polygon.number", message, "Write the coordinates in pixels of this image.")
     return part, None
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        return False
+    return not isinstance(value, int) or value.bit_length() < 64
 
 
 def _on_grid(values: Float64Array) -> Int64Array:

@@ -21,6 +21,7 @@ from entityseg.metrics.entity_ap import EntityAP, ImageMatches, Mode, match_imag
 from entityseg.metrics.result import Counts, Score
 from entityseg.predictions.records import Predictions
 
+_FORGET_EVERY = 32
 Overlap = Literal["refuse", "resolve", "allow"]
 Progress = Callable[[Iterable[Any], int, str], Iterable[Any]]
 
@@ -96,6 +97,8 @@ def evaluate(
     order: Iterable[int] = range(len(gt))
     gt_overlapping = pred_overlapping = empty = 0
     for index, image in _on_threads(job.image, order, len(gt), threads, progress):
+        if index % _FORGET_EVERY == 0:
+            _forget(gt.source, pred.source)
         findings.extend(image.findings)
         table.add(gt.images[index].id, image.matches)
         gt_overlapping += image.gt_overlaps
@@ -221,6 +224,13 @@ def _masks(source: MaskSource, index: int, size: Size, count: int, findings: Fin
     """Return the masks of an image; malformed ones are added to the findings, and are empty."""
     masks = checked_masks(source, index, findings)
     return RunLengths.empty(size, count) if masks is None else masks
+
+
+def _forget(*sources: MaskSource) -> None:
+    """Let go of the parts of mapped files that were read."""
+    for source in sources:
+        if isinstance(source, EncodedSource):
+            source.forget()
 
 
 def _positions(pred: Predictions, index: int) -> list[Any]:

@@ -31,7 +31,9 @@ def read_coco_results(path: str | Path, gt: Dataset, *, box_areas: bool = False)
         InputError: it is no such file, or a record is wrong; all problems are listed.
     """
     path = Path(path)
-    wanted = Wanted("predictions", ids=False, scores=True, box_areas=box_areas, known=ANNOTATION_KEYS | {"score"})
+    wanted = Wanted(
+        "predictions", ids=False, scores=True, areas=False, box_areas=box_areas, known=ANNOTATION_KEYS | {"score"}
+    )
     mapped, text = map_file(path)
     findings = Findings(str(path))
     records: Records | None = None

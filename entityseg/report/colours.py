@@ -1,10 +1,12 @@
 """Colours for any number of entities: told apart by eye, the same each time.
 
-Hue, lightness and chroma walk through OKLCH (Ottosson, 2020, https://bottosson.github.io/posts/oklab/), whose equal
-steps look equal, by a sequence that never comes back to where it was.
+Hue, lightness and chroma walk through OKLCH (Ottosson, 2020, https://bottosson.github.io/posts/oklab/),
+whose equal steps look equal, by a sequence that never comes back to where it was.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +27,7 @@ def entity_colours(count: int) -> NDArray[np.uint8]:
     """
     number = np.arange(count)
     hue = 2 * np.pi * ((0.07 + number * _GOLDEN) % 1)
-    # After each round of four lightnesses by three chromas the values shift a little, so that no colour repeats.
+    # After each round of four lightnesses by three chromas the values shift a little: no colour repeats.
     drift = 0.05 * (((number // 12) * _GOLDEN) % 1) - 0.025
     lightness = np.array(_LIGHTNESS)[number % 4] + drift
     chroma = np.array(_CHROMA)[number % 3] + drift
@@ -33,7 +35,7 @@ def entity_colours(count: int) -> NDArray[np.uint8]:
 
 
 def _from_oklch(
-    lightness: NDArray[np.float64], chroma: NDArray[np.float64], hue: NDArray[np.float64]
+    lightness: NDArray[np.floating[Any]], chroma: NDArray[np.floating[Any]], hue: NDArray[np.floating[Any]]
 ) -> NDArray[np.uint8]:
     """Return sRGB bytes [n, 3]; what lies outside sRGB is cut to it."""
     a, b = chroma * np.cos(hue), chroma * np.sin(hue)

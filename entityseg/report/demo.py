@@ -1,4 +1,4 @@
-"""The demonstration: a dataset, converted there and back, predictions scored, and a page that shows it all."""
+"""The demonstration: a dataset, converted there and back, predictions scored, and a page that shows it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from entityseg.data.mini.scene import N_SCENES
 from entityseg.data.records import Dataset
 from entityseg.data.threads import Progress, no_progress
-from entityseg.errors import Findings, UsageError, usage_error
+from entityseg.errors import Findings, InputError, UsageError, usage_error
 from entityseg.files import write_json
 from entityseg.metrics.result import Score
 from entityseg.report.summary import Summary, summarise
@@ -102,7 +102,7 @@ def run_demo(
     *,
     data: str | Path | None = None,
     split: str | None = None,
-    format: str | None = None,
+    from_: str | None = None,
     gt: str | Path | None = None,
     pred: str | Path | None = None,
     scenes: int = N_SCENES,
@@ -116,7 +116,8 @@ def run_demo(
     Args:
         out: the folder, new or made by an earlier run.
         data: a dataset of the user's own in place of the mini dataset; only read.
-        split, format: which of its readings, where there are several.
+        split: which of its readings, where there are several.
+        from_: its format, where several fit.
         gt: ground truth of `pred`; `data` where not given.
         pred: predictions to score in place of the made ones.
         scenes: how many scenes the mini dataset has.
@@ -142,11 +143,11 @@ def run_demo(
             "demo.gt", message, "Give their ground truth (`--gt`), or their dataset (`--data`)."
         )
     _claim(out)
-    options = {"threads": threads, "progress": progress}
+    options: dict[str, Any] = {"threads": threads, "progress": progress}
     if shown is None:
         dataset = _mini(out, scenes, seed, progress)
     else:
-        dataset = _load(shown, split=split if data is not None else None, format=format, **options)
+        dataset = _load(shown, split=split if data is not None else None, format=from_, **options)
     truth = dataset if gt is None or gt == shown else _load(gt, **options)
     summary = summarise(dataset, threads=threads, progress=progress)
     conversion = _there_and_back(dataset, out / "data", **options)
@@ -156,7 +157,7 @@ def run_demo(
     else:
         truth = _at_most(truth, _MOST_IMAGES)
         files = _write_predictions(truth, out / "predictions", seed, **options)
-    scores, curves = _score(truth, files, bootstrap, seed, threads, progress, made=pred is None)
+    scores, curves = _score(truth, files, bootstrap, seed, threads, progress)
     looks = _looks(out / "mini") if shown is None else {}
     examples, compared = _telling(dataset, looks), _telling(truth, looks)
     page = out / "index.html"
@@ -285,22 +286,27 @@ def _score(
     seed: int,
     threads: int | None,
     progress: Progress,
-    *,
-    made: bool,
 ) -> tuple[dict[str, Score], dict[str, NDArray[np.float64] | None]]:
-    """Score each file as `entityseg score entity` does; overlapping predictions of somebody's own count as AP."""
-    from entityseg.metrics.score import evaluate
+    """Score each file as `entityseg score entity` does; predictions that overlap give AP instead of AP^e."""
+    from entityseg.metrics.score import Overlap, evaluate
     from entityseg.predictions import read_predictions
 
     scores, curves = {}, {}
     for name, file in files.items():
         predictions = read_predictions(file, truth)
-        table, found = evaluate(truth, predictions, threads=threads, progress=progress, overlap="refuse")
+        overlap: Overlap = "refuse"
+        try:
+            table, found = evaluate(truth, predictions, overlap=overlap, threads=threads, progress=progress)
+        except InputError as error:
+            if any(one.kind != "pred.overlap" for one in error.findings if one.severity == "error"):
+                raise
+            overlap = "allow"
+            table, found = evaluate(truth, predictions, overlap=overlap, threads=threads, progress=progress)
         curves[name] = table.curves()
         scores[name] = Score(
-            metric="AP^e",
+            metric="AP^e" if overlap == "refuse" else "AP",
             mode="canonical",
-            overlap="refuse",
+            overlap=overlap,
             values=table.compute(),
             intervals=table.bootstrap(bootstrap, seed) if bootstrap else {},
             counts=found.counts,

@@ -45,11 +45,11 @@ def write_demo_page(demo: Demo, *, own_data: bool, own_predictions: bool) -> Non
     facts = [
         (f"{len(demo.dataset):,}", "images"),
         (f"{len(demo.summary.areas):,}", "entities"),
-        (f"{demo.summary.counts.mean():.1f}" if len(demo.dataset) else "–", "entities an image, on average"),  # noqa: RUF001
+        (f"{demo.summary.counts.mean():.1f}" if len(demo.dataset) else "-", "entities an image, on average"),
         (
-            f"{100 * demo.summary.coverage.mean():.1f} %" if len(demo.dataset) else "–",
+            f"{100 * demo.summary.coverage.mean():.1f} %" if len(demo.dataset) else "-",
             "of the pixels covered",
-        ),  # noqa: RUF001
+        ),
         (percent(best[1].values["AP"]), f"{best[1].metric} of “{best[0]}”, in percent"),
     ]
     what = f"the dataset {_name(demo.dataset)}" if own_data else "the built-in mini dataset"
@@ -70,13 +70,13 @@ def _name(dataset: Dataset) -> str:
 def _dataset_section(demo: Demo, own_data: bool) -> Section:
     summary, dataset = demo.summary, demo.dataset
     text = [
-        "Every entity of an image has a mask of its own; things and stuff are treated alike, and masks do not share "
-        "pixels. Outlines are drawn at the size of the picture, so they are crisp at any resolution."
+        "Every entity of an image has a mask of its own; things and stuff are treated alike, and masks do "
+        "not share pixels. Outlines are drawn at the size of the picture, so they are crisp at any resolution."
     ]
     if not own_data:
         text.append(
-            "The mini dataset is made by a program: pictures, masks and words. It has the layout of the EntitySeg "
-            "release; its validation half is shown here."
+            "The mini dataset is made by a program: pictures, masks and words. It has the layout of the "
+            "EntitySeg release; its validation half is shown here."
         )
     example = []
     if demo.examples:
@@ -118,9 +118,9 @@ def _conversion_section(conversion: Conversion) -> Section:
         ]
         return Section(title, text, "Refused, because something would be lost.", good=False, lines=lines[:5])
     text = [
-        "The entities were written as COCO panoptic (a JSON and one PNG an image), read again, and written as entity "
-        "JSON. Then every mask was compared with the first one, pixel for pixel, with its id, category, crowd flag "
-        "and other keys.",
+        "The entities were written as COCO panoptic (a JSON and one PNG an image), read again, and written "
+        "as entity JSON. Then every mask was compared with the first one, pixel for pixel, with its id, "
+        "category, crowd flag and other keys.",
     ]
     if conversion.lossless:
         verdict = (
@@ -135,25 +135,27 @@ def _scores_section(demo: Demo, own_predictions: bool) -> Section:
     names = [name for name in _SHOWN if name in FIGURES]
     text = [
         "AP^e is COCO's mask AP without classes, for masks that do not overlap. It is the mean over ten IoU "
-        "thresholds, from .50 to .95; s, m and l are small, medium and large entities. The interval says how far the "
-        "figure would move with other images.",
+        "thresholds, from .50 to .95; s, m and l are small, medium and large entities. The interval says "
+        "how far the figure would move with other images.",
     ]
     if not own_predictions:
         text.append(
-            "Both sets of predictions are made from the ground truth: the good one has slightly wavering borders and "
-            "few misses, the poor one merges, splits, moves and misses entities, and its scores say little."
+            "Both sets of predictions are made from the ground truth: the good one has slightly wavering "
+            "borders and few misses, the poor one merges, splits, moves and misses entities, and its scores "
+            "say little."
         )
     curves = {name: curve for name, curve in demo.curves.items() if curve is not None}
     pictures = [
         Picture.of_plot(
-            plots.score_bars(demo.scores), "bars", "Main figures with their 95 % intervals.", "Bars of AP and AR",
+            plots.score_bars(demo.scores), "bars", "Main figures with their 95 % intervals.",
+            "Bars of scores",
         )
     ]  # fmt: skip
     if curves:
         pictures.append(
             Picture.of_plot(
                 plots.ap_by_iou(curves), "iou",
-                "AP at each IoU threshold: the sooner it falls, the less exact the borders.", "Lines of AP by IoU",
+                "AP at each IoU threshold: the sooner it falls, the less exact the borders.", "AP by IoU",
             )
         )  # fmt: skip
     for number, (name, curve) in enumerate(curves.items()):
@@ -166,8 +168,8 @@ def _scores_section(demo: Demo, own_predictions: bool) -> Section:
 
 def _compared_section(demo: Demo) -> Section:
     text = [
-        "A prediction that found an entity (IoU of at least .5) has that entity's colour; all others have colours of "
-        "their own. In the pictures of errors:",
+        "A prediction that found an entity (IoU of at least .5) has that entity's colour; all others have "
+        "colours of their own. In the pictures of errors:",
     ]
     key = [
         (_css(MATCHED), "found"),
@@ -187,7 +189,8 @@ def _compared(demo: Demo) -> Iterator[Gallery]:
         crowd = gt.iscrowd[gt.rows(index)]
         true = gt.masks(index)[~crowd]
         name = Path(gt.images[index].file_name).name
-        predicted, wrong = [], []
+        predicted: list[Picture] = []
+        wrong: list[Picture] = []
         for who, predictions in files.items():
             masks, scores = _best(predictions, index)
             first, second, errors = draw_triple(image, true, masks, scores, max_side=_SIDE)
@@ -217,13 +220,13 @@ def _best(predictions: Predictions, index: int) -> tuple[RunLengths, NDArray[np.
 
 
 def _picture(dataset: Dataset, index: int, side: int) -> Image.Image | None:
-    """Return an image no larger than needed; None, which draws on grey, if there is none that fits its masks."""
+    """Return an image, no larger than needed; None, which draws on grey, if none fits its masks."""
     image = dataset.images[index]
     path = find_image(dataset, image)
     if path is None:
         return None
     try:
-        picture = load_picture(path, max_side=side)
+        picture = load_picture(path, size=image.size, max_side=side)
     except InputError:
         return None
     return picture if fits(picture.size, image.size) else None

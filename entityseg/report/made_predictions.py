@@ -1,7 +1,8 @@
 """Predictions made from the ground truth, a good and a poor set: something to score without a model.
 
-What a model gets wrong is done to the ground truth's map on purpose: borders that waver, entities missed, merged,
-split and moved, and scores that say little. A map holds one entity a pixel, so the masks stay disjoint, as AP^e asks.
+What a model gets wrong is done to the ground truth's map on purpose: borders that waver, entities missed,
+merged, split and moved, and scores that say little. A map holds one entity a pixel, so the masks stay
+disjoint, as AP^e asks.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ class Flaws:
 
     Attributes:
         waver: how far borders move, as a share of the image's longer side.
-        miss, merge, split, move: share of the entities that are missed, joined with a neighbour, cut in two, or moved.
-        score_noise: spread of the noise in the scores; without noise a score is the IoU with the ground truth.
+        miss, merge, split, move: share of the entities that are missed, joined with a neighbour, cut in two,
+            or moved; together at most 1.
+        score_noise: spread of the noise in the scores; without noise a score is the IoU with the truth.
     """
 
     waver: float
@@ -75,61 +77,65 @@ def spoil(
     true = true[true.areas > 0]
     if not len(true):
         return true, np.empty(0)
-    ids = to_id_map(true, dtype=np.int32)
-    _merge(ids, true, rng, flaws.merge)
-    _split(ids, true, rng, flaws.split)
-    ids = _waver(ids, rng, flaws.waver)
-    _move(ids, true, rng, flaws.move)
-    found, pred = from_id_map(ids)
-    pred = pred[rng.random(len(found)) >= flaws.miss]
+    ids: NDArray[np.int32] = to_id_map(true, dtype=np.int32).astype(np.int32, copy=False)
+    shares = [flaws.miss, flaws.merge, flaws.split, flaws.move]
+    fates = rng.choice(5, len(true), p=[*shares, 1 - sum(shares)])
+    missed, merged, split, moved = (np.flatnonzero(fates == fate) for fate in range(4))
+    # Numbers are changed last: until then a number's pixels are the entity's own.
+    new_number = np.arange(len(true) + len(split) + 1, dtype=np.int32)
+    _merge(ids, true, merged, new_number)
+    _split(ids, true, rng, split)
+    _move(ids, true, rng, moved)
+    new_number[missed + 1] = 0
+    ids = _waver(new_number[ids], rng, flaws.waver)
+    _, pred = from_id_map(ids)
     quality = iou_matrix(pred, true).max(axis=1, initial=0.0)
     scores = np.clip(quality + rng.normal(0, flaws.score_noise, len(pred)), 0.01, 1.0)
     return pred, np.round(scores, 4)
 
 
-def _chosen(true: RunLengths, rng: np.random.Generator, share: float) -> NDArray[np.int64]:
-    return np.flatnonzero(rng.random(len(true)) < share)
-
-
-def _merge(ids: NDArray[np.int32], true: RunLengths, rng: np.random.Generator, share: float) -> None:
-    """Join entities with what lies right of them or below them."""
+def _merge(
+    ids: NDArray[np.int32], true: RunLengths, rows: NDArray[np.int64], new_number: NDArray[np.int32]
+) -> None:
+    """Give entities the number of what lies right of them or below them."""
     height, width = ids.shape
-    for row in _chosen(true, rng, share):
+    targets: set[int] = set()
+    for row in rows:
+        if int(row) + 1 in targets:
+            continue
         x, y, w, h = true.boxes[row].tolist()
-        there = [
-            int(neighbour)
-            for neighbour in (ids[y + h // 2, min(width - 1, x + w)], ids[min(height - 1, y + h), x + w // 2])
-            if neighbour not in (0, row + 1)
-        ]
-        if there:
-            box = ids[y : y + h, x : x + w]
-            box[box == row + 1] = there[0]
+        right, below = ids[y + h // 2, min(width - 1, x + w)], ids[min(height - 1, y + h), x + w // 2]
+        for neighbour in (int(right), int(below)):
+            # Nothing is merged with what was merged itself: two could swap their numbers.
+            if neighbour not in (0, row + 1) and new_number[neighbour] == neighbour:
+                new_number[row + 1] = neighbour
+                targets.add(neighbour)
+                break
 
 
-def _split(ids: NDArray[np.int32], true: RunLengths, rng: np.random.Generator, share: float) -> None:
+def _split(
+    ids: NDArray[np.int32], true: RunLengths, rng: np.random.Generator, rows: NDArray[np.int64]
+) -> None:
     """Cut entities in two by a slanted line through the middle of their box."""
-    for number, row in enumerate(_chosen(true, rng, share)):
+    for number, row in enumerate(rows):
         x, y, w, h = true.boxes[row].tolist()
         angle = rng.random() * np.pi
-        side = (
-            np.cos(angle) * (np.arange(w) - w / 2)[None, :] + np.sin(angle) * (np.arange(h) - h / 2)[:, None]
-        )
+        across, down = np.arange(w)[None, :] - w / 2, np.arange(h)[:, None] - h / 2
         box = ids[y : y + h, x : x + w]
-        box[(box == row + 1) & (side > 0)] = len(true) + 1 + number
+        box[(box == row + 1) & (np.cos(angle) * across + np.sin(angle) * down > 0)] = len(true) + 1 + number
 
 
-def _move(ids: NDArray[np.int32], true: RunLengths, rng: np.random.Generator, share: float) -> None:
-    """Put entities down again a quarter of their size away, over what is there."""
+def _move(
+    ids: NDArray[np.int32], true: RunLengths, rng: np.random.Generator, rows: NDArray[np.int64]
+) -> None:
+    """Put entities down again a part of their size away, over what is there."""
     height, width = ids.shape
-    for row in _chosen(true, rng, share):
+    for row in rows:
         x, y, w, h = true.boxes[row].tolist()
-        dx, dy = (
-            int(round(side * shift)) for side, shift in zip((w, h), rng.uniform(-0.3, 0.3, 2), strict=True)
-        )
+        shift_x, shift_y = rng.uniform(-0.3, 0.3, 2)
+        dx, dy = round(w * shift_x), round(h * shift_y)
         left, top = max(0, x + dx), max(0, y + dy)
         right, bottom = min(width, x + w + dx), min(height, y + h + dy)
-        if left >= right or top >= bottom:
-            continue
         shape = ids[top - dy : bottom - dy, left - dx : right - dx] == row + 1
         box = ids[y : y + h, x : x + w]
         box[box == row + 1] = 0
@@ -137,7 +143,7 @@ def _move(ids: NDArray[np.int32], true: RunLengths, rng: np.random.Generator, sh
 
 
 def _waver(ids: NDArray[np.int32], rng: np.random.Generator, share: float) -> NDArray[np.int32]:
-    """Let borders waver: rows slide along x and columns along y, each a little farther or less far than the next."""
+    """Let borders waver: rows slide along x and columns along y, each a little differently from the next."""
     height, width = ids.shape
     reach = share * max(height, width)
     sideways, downwards = _wave(height, rng, reach), _wave(width, rng, reach)

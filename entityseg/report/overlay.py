@@ -1,4 +1,4 @@
-"""Annotated images as pictures: translucent masks with crisp outlines, and ground truth against predictions."""
+"""Annotated images as pictures: translucent masks with crisp outlines, truth against predictions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from entityseg.errors import input_error, usage_error
 from entityseg.files import atomic_file
@@ -37,8 +37,8 @@ def draw(
 ) -> Image.Image:
     """Draw masks over their image; where masks share pixels, the smaller one is seen.
 
-    The image is brought to `max_side` first and the masks with it (nearest neighbour), so that outlines are as crisp
-    on a picture of 15,000 pixels as on one of 500.
+    The image is brought to `max_side` first and the masks with it (nearest neighbour), so that outlines are
+    as crisp on a picture of 15,000 pixels as on one of 500.
 
     Args:
         image: the picture, of any size in the masks' proportions; None draws on grey.
@@ -65,10 +65,8 @@ def draw(
     pixels = _blend(canvas.pixels, index, chosen, opacity)
     picture = Image.fromarray(pixels)
     if labels is not None or numbers is not None:
-        texts = [
-            " ".join(str(part) for part in pair if part is not None)
-            for pair in zip(numbers or [None] * len(masks), labels or [None] * len(masks), strict=True)
-        ]
+        parts = [given for given in (numbers, labels) if given is not None]
+        texts = [" ".join(map(str, both)) for both in zip(*parts, strict=True)]
         _write_texts(picture, index, texts)
     return picture
 
@@ -114,8 +112,8 @@ def draw_triple(
 ) -> tuple[Image.Image, Image.Image, Image.Image]:
     """Draw ground truth, prediction and errors; a prediction that found a mask has that mask's colour.
 
-    In the picture of errors, blue is ground truth that was found, orange is ground truth that was missed, and what is
-    hatched in pink was predicted and matches nothing.
+    In the picture of errors, blue is ground truth that was found, orange is ground truth that was missed, and
+    what is hatched in pink was predicted and matches nothing.
 
     Raises:
         InputError: the image's proportions are not the masks', or the two sets of masks differ in size.
@@ -133,7 +131,7 @@ def draw_triple(
 def draw_errors(
     image: Image.Image | None, gt: RunLengths, pred: RunLengths, outcome: Outcome, *, max_side: int = MAX_SIDE
 ) -> Image.Image:
-    """Draw which ground truth was found (blue), missed (orange), and which predictions match nothing (hatched)."""
+    """Draw what was found (blue), what was missed (orange), and predictions that match nothing (hatched)."""
     canvas = _Canvas.of(image, gt, max_side)
     grey = canvas.pixels.mean(axis=2, keepdims=True).repeat(3, axis=2).astype(np.uint8)
     status = np.where(outcome.pred_of_gt >= 0, 0, 1)
@@ -153,21 +151,21 @@ def beside(pictures: Sequence[Image.Image], *, gap: int = 12) -> Image.Image:
     """Return pictures of one size in one: side by side, or one below the other if they are wide."""
     width, height = pictures[0].size
     down = width > 1.6 * height
-    size = (
-        (width, len(pictures) * (height + gap) - gap)
-        if down
-        else (len(pictures) * (width + gap) - gap, height)
-    )
-    joined = Image.new("RGB", size, "white")
+    side = len(pictures) * ((height if down else width) + gap) - gap
+    joined = Image.new("RGB", (width, side) if down else (side, height), "white")
     for number, picture in enumerate(pictures):
         joined.paste(picture, (0, number * (height + gap)) if down else (number * (width + gap), 0))
     return joined
 
 
-def load_picture(path: str | Path, *, max_side: int = MAX_SIDE) -> Image.Image:
-    """Read an image file as RGB, no larger than `max_side`; a JPEG is decoded at a fraction of its size.
+def load_picture(path: str | Path, *, size: Size | None = None, max_side: int = MAX_SIDE) -> Image.Image:
+    """Read an image file as RGB, no larger than `max_side`; a JPEG is decoded at a part of its size.
 
-    The pixels are taken as they are stored, as masks are drawn on them: an EXIF orientation is not applied.
+    Args:
+        path: the file.
+        size: (height, width) of its masks. Pixels are taken as they are stored, unless only the image turned
+            by its EXIF orientation has these proportions: some sets were annotated on what a viewer shows.
+        max_side: the longest side of the result in pixels.
 
     Raises:
         InputError: the file is no image that can be read.
@@ -176,14 +174,15 @@ def load_picture(path: str | Path, *, max_side: int = MAX_SIDE) -> Image.Image:
         with Image.open(path) as file:
             file.draft("RGB", (2 * max_side, 2 * max_side))
             file.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
-            return file.convert("RGB")
+            picture = file if size is None or fits(file.size, size) else ImageOps.exif_transpose(file)
+            return picture.convert("RGB")
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         message = f"the image cannot be read: {error}"
         raise input_error("image.unreadable", message, "Get the file again.", file=str(path)) from error
 
 
 def fits(image_size: tuple[int, int], mask_size: Size) -> bool:
-    """Return whether an image (width, height) has the proportions of masks (height, width), to within a pixel.
+    """Return whether an image (width, height) has the proportions of masks (height, width).
 
     >>> fits((1333, 750), (2250, 4000)), fits((750, 1333), (2250, 4000))
     (True, False)

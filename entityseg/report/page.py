@@ -186,5 +186,5 @@ def percent(value: float | None) -> str:
 
     >>> percent(0.5), percent(None)
     ('50.0', '–')
-    """  # noqa: RUF002
+    """
     return "–" if value is None else f"{100 * value:.1f}"  # noqa: RUF001

@@ -1,7 +1,7 @@
 """Plots as inline SVG or PNG: the same bytes from the same numbers, in colours that everybody tells apart.
 
-In SVG, text, axes and grid take the colours of the page around them (CSS variables `--ink`, `--muted`, `--line`), so
-that one figure serves a light and a dark page.
+In SVG, text, axes and grid take the colours of the page around them (CSS variables `--ink`, `--muted`,
+`--line`), so that one figure serves a light and a dark page.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _style() -> Iterator[None]:
 
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(_STYLE)
+        mpl.rcParams.update(_STYLE)  # type: ignore[arg-type]
         yield
 
 
@@ -127,12 +127,16 @@ def pr_curves(curves: NDArray[np.float64]) -> Figure:
 
 
 def ap_by_iou(curves: Mapping[str, NDArray[np.float64]]) -> Figure:
-    """Plot AP against the IoU threshold, one line for each set of predictions: how fast it falls tells how exact
-    the borders are.
-    """  # noqa: D205
+    """Plot AP against the IoU threshold, one line for each set of predictions.
+
+    How fast it falls tells how exact the borders are.
+    """
     with _figure() as (figure, axes):
         for number, (name, values) in enumerate(curves.items()):
-            style = {"color": PALETTE[number % len(PALETTE)], "linestyle": _DASHES[number % len(_DASHES)]}
+            style: dict[str, Any] = {
+                "color": PALETTE[number % len(PALETTE)],
+                "linestyle": _DASHES[number % len(_DASHES)],
+            }
             axes.plot(
                 IOU_THRESHOLDS, 100 * values.mean(axis=1), marker="o", markersize=4, label=name, **style
             )
@@ -183,7 +187,9 @@ def entities_per_image(counts: NDArray[np.integer[Any]]) -> Figure:
     with _figure() as (figure, axes):
         most = int(counts.max()) if len(counts) else 1
         step = max(1, -(-most // 25))
-        axes.hist(counts, bins=np.arange(0, most + 2 * step, step) - 0.5, color=PALETTE[0], rwidth=0.9)
+        axes.hist(
+            counts, bins=(np.arange(0, most + 2 * step, step) - 0.5).tolist(), color=PALETTE[0], rwidth=0.9
+        )
         if len(counts):
             _mark(axes, float(counts.mean()), f"mean {counts.mean():.1f}")
         axes.set(xlabel="entities in an image", ylabel="images")
@@ -202,7 +208,7 @@ def entity_sizes(shares: NDArray[np.float64]) -> Figure:
     with _figure() as (figure, axes):
         shares = shares[shares > 0]
         least = int(np.floor(np.log10(shares.min()))) if len(shares) else -4
-        axes.hist(shares, bins=np.logspace(least, 0, 4 * -least + 1), color=PALETTE[2], rwidth=0.9)
+        axes.hist(shares, bins=np.logspace(least, 0, 4 * -least + 1).tolist(), color=PALETTE[2], rwidth=0.9)
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
         axes.xaxis.set_minor_locator(_no_ticks())
@@ -244,8 +250,8 @@ def _mark(axes: Axes, at: float, text: str) -> None:
     axes.set_ylim(0, 1.12 * axes.get_ylim()[1])
     axes.axvline(at, color=_INK, linewidth=1, linestyle=(0, (4, 3)))
     axes.annotate(
-        text, (at, 1), xycoords=("data", "axes fraction"), xytext=(4, -2), textcoords="offset points", va="top",
-        fontsize=9,
+        text, (at, 1), xycoords=("data", "axes fraction"), xytext=(4, -2), textcoords="offset points",
+        va="top", fontsize=9,
     )  # fmt: skip
 
 

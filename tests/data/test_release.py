@@ -86,7 +86,7 @@ def test_categories_keep_type_and_gain_it_where_it_was_not_said(tmp_path):
 
 
 def test_old_keys_and_unknown_categories_are_kept(tmp_path):
-    """The first README has `category_id_ori` and sources of images; 02 and 03 may have ids without a class."""
+    """The first README has `category_id_ori` and image sources; 02 and 03 may have ids without a class."""
     annotation = {
         "id": 0, "image_id": 0, "category_id": 777, "category_id_ori": "man", "attribute": ["x"], "area": 5,
         "bbox": [0, 0, 1, 1], "segmentation": {"size": [2, 2], "counts": "013"},

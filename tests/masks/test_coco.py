@@ -93,7 +93,7 @@ RUNS = [100, 200, 300, 400, 1000]
         ("52~", "rle.character", "position 2"),
         ("5 2", "rle.character", "position 1"),
         ("52é", "rle.character", "position 2"),
-        ("5２5", "rle.character", "position 1"),
+        ("5\uff125", "rle.character", "position 1"),
         (b"\xff\xfe", "rle.character", "position 0"),
         ("o" * 100, "rle.number", "more characters"),
         (compress([2**33, 5]), "rle.number", "more characters"),

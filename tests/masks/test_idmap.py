@@ -20,7 +20,7 @@ def id_maps(draw: st.DrawFn) -> NDArray[np.integer]:
     kind = np.dtype(draw(st.sampled_from(TYPES)))
     limits = np.iinfo(kind)
     values = st.integers(int(limits.min), min(int(limits.max), 2**63 - 1))
-    palette = draw(st.lists(values, min_size=1, max_size=5)) + [0]
+    palette = [0, *draw(st.lists(values, min_size=1, max_size=5))]
     shape = draw(st.tuples(st.integers(1, 9), st.integers(1, 9)))
     pixels = draw(
         st.lists(st.sampled_from(palette), min_size=shape[0] * shape[1], max_size=shape[0] * shape[1])

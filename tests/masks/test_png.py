@@ -224,7 +224,7 @@ def _interlaced(ids: NDArray[np.int64]) -> bytes:
 def test_interlaced(shape: tuple[int, int]) -> None:
     ids = np.random.default_rng(0).integers(0, 5, shape)
     _same(from_panoptic_png(_interlaced(ids)), ids)
-    with pytest.raises(InputError, match="fewer rows"):
+    with pytest.raises(InputError, match=r"fewer rows|cannot be decoded"):
         header = _png(shape[1], shape[0] + 1, 8, 0, b"")[16:24]
         data = bytearray(_interlaced(ids))
         data[16:24] = header
@@ -233,7 +233,7 @@ def test_interlaced(shape: tuple[int, int]) -> None:
 
 
 def test_another_size() -> None:
-    with pytest.raises(InputError, match="90 x 131, the image's is 131 x 90.*swapped") as caught:
+    with pytest.raises(InputError, match=r"90 x 131, the image's is 131 x 90.*swapped") as caught:
         from_panoptic_png(_bytes(_rgb(_map(6))), size=(131, 90))
     assert [finding.kind for finding in caught.value.findings] == ["png.size"]
 

@@ -107,8 +107,9 @@ def image_folder(file: Path, split: str, names: Sequence[str]) -> Path:
     """
     for base in (file.parent, file.parent.parent):
         for name in (split, f"images/{split}", "images"):
-            if (base / name).is_dir() and base / name != file.with_suffix(""):
-                return base / name
+            folder = base / name
+            if folder.is_dir() and folder != file.with_suffix("") and folder not in file.parents:
+                return folder
     tried = [name for name in names if not unsafe(name)][:_TRIED]
     if file.parent.is_dir():
         for folder in sorted(entry for entry in file.parent.iterdir() if entry.is_dir()):

@@ -160,7 +160,7 @@ class _Entities:
             return None
         for key in ("value", "id", "category_id"):
             number = record.get(key)
-            if isinstance(number, bool) or not isinstance(number, int) or abs(number) >= 2**63:
+            if isinstance(number, bool) or not isinstance(number, int) or not -(2**63) <= number < 2**63:
                 message = f"{key} must be an integer"
                 self.findings.add("id.type", message, "Write it.", record=place, field=key, value=number)
         if self.findings.errors > before:
