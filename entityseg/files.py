@@ -30,7 +30,7 @@ def atomic_file(path: str | Path) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -72,7 +72,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         yield temporary
         if path.exists():
             path.rmdir()
-        os.replace(temporary, path)
+        temporary.replace(path)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise

@@ -217,7 +217,7 @@ def convert(
         print_json({"path": str(done.path), **done.report})
         return
     target = done.report["target"]
-    what = f"{counted(target['images'], 'image')}, {counted(target['annotations'], 'mask')}"
+    what = f"{counted(target['image_count'], 'image')}, {counted(target['annotation_count'], 'mask')}"
     print(f"{done.path}: {target['format']}, {what}")
     for loss in done.losses:
         print(f"  lost: {loss.message} ({loss.done})")

@@ -75,7 +75,7 @@ def entity(
         raise typer.BadParameter("choose one of --resolve-overlap and --allow-overlap")
     common.load_masks()
     from entityseg.data import load
-    from entityseg.metrics.score import score
+    from entityseg.metrics.scoring import score
     from entityseg.predictions.read import read_predictions
 
     chosen = mode.value if compat is None else compat.value

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from entityseg.data.coco_records import Records, Wanted
-from entityseg.data.json_file import NotFinite
+from entityseg.data.json_file import NotFinite, as_float
 from entityseg.data.records import ImageId, ImageRecord
 from entityseg.data.sources import EncodedSource
 from entityseg.errors import Findings, InputError
@@ -140,28 +140,28 @@ class _Record:
 
     def _plain_number(self, key: str) -> float:
         """Return a number that is only informative, NaN if it is none."""
-        value = self.record.get(key)
-        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+        return as_float(self.record.get(key))
 
     def _box_area(self) -> float:
         box = self.record.get("bbox")
-        if not isinstance(box, list) or len(box) != 4 or not all(isinstance(side, int | float) for side in box):
+        if not isinstance(box, list) or len(box) != 4:
             return math.nan
-        return float(box[2] * box[3])
+        return as_float(box[2]) * as_float(box[3])
 
     def _score(self) -> float:
         if "score" not in self.record:
             self.add("key.missing", "the record has no score", "Give each prediction a score.", "score")
             return 0.0
         score = self.record["score"]
-        if isinstance(score, NotFinite) or (isinstance(score, float) and not math.isfinite(score)):
+        value = as_float(score)
+        if isinstance(score, NotFinite) or math.isinf(value):
             remedy = "Find out why the model gave no finite number; drop the prediction or score it 0."
             self.add("score.finite", "score must be finite", remedy, "score", score)
             return 0.0
-        if isinstance(score, bool) or not isinstance(score, int | float):
+        if math.isnan(value):
             self.add("score.type", "score must be a number", "Write it without quotes.", "score", score)
             return 0.0
-        return float(score)
+        return value
 
     def _mask(self, size: Size) -> bytes | None:
         """Return the mask as a compressed string."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import mmap
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def parse_json_file(path: str | Path) -> Any:
 def parse_json(data: bytes | mmap.mmap | memoryview, file: str) -> Any:
     """Parse JSON bytes; as `parse_json_file`."""
     view = memoryview(data)
-    if view[:3] == b"\xef\xbb\xbf":
+    if bytes(view[:3]) == b"\xef\xbb\xbf":
         view = view[3:]
     try:
         return orjson.loads(view)
@@ -104,13 +105,27 @@ def parse_json(data: bytes | mmap.mmap | memoryview, file: str) -> Any:
     raise input_error("json.invalid", message, remedy, file=file, record=place) from None
 
 
-def require_type(value: Any, kind: type, what: str, file: str) -> Any:
+def as_float(value: Any) -> float:
+    """Return a JSON number as a float, infinite where it is too large for one; NaN for what is no number.
+
+    >>> as_float(3), as_float(10**400), as_float(True)
+    (3.0, inf, nan)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def require_type(value: Any, kind: type[Any], what: str, file: str) -> Any:
     """Return `value` if it is a `kind`, else raise `InputError` naming what it should be."""
     if isinstance(value, kind):
         return value
-    names = {dict: "an object {...}", list: "a list [...]"}
-    message = f"{what} must be {names[kind]}, not {type(value).__name__}"
+    name = "an object {...}" if kind is dict else "a list [...]"
+    message = f"{what} must be {name}, not {type(value).__name__}"
     raise input_error("json.shape", message, "Check that this is the right kind of file.", file=file)
 
 
-__all__ = ["InputError", "NotFinite", "forget_pages", "map_file", "parse_json", "parse_json_file", "require_type"]
+__all__ = ["InputError", "NotFinite", "as_float", "forget_pages", "map_file", "parse_json", "parse_json_file", "require_type"]

@@ -1,4 +1,4 @@
-"""Where a dataset's masks come from: compressed strings in a buffer, or in memory. (Each PNG format has its own.)"""
+"""Where a dataset's masks come from: compressed strings in a buffer, or in memory; PNG formats have their own."""
 
 from __future__ import annotations
 

@@ -43,11 +43,13 @@ def staged(dst: Path, overwrite: bool) -> Iterator[Path]:
         return
     # The name's ending lets the next run remove what a killed one leaves.
     aside = dst.with_name(f".part-old-{dst.name}")
-    with atomic_folder(dst.with_name(f".part-new-{dst.name}")) as folder:
+    fresh = dst.with_name(f".part-new-{dst.name}")
+    shutil.rmtree(fresh, ignore_errors=True)
+    with atomic_folder(fresh) as folder:
         yield folder
     shutil.rmtree(aside, ignore_errors=True)
     dst.rename(aside)
-    dst.with_name(f".part-new-{dst.name}").rename(dst)
+    fresh.rename(dst)
     shutil.rmtree(aside, ignore_errors=True)
     sync_folder(dst.resolve().parent)
 

@@ -157,6 +157,9 @@ def are_disjoint(masks: RunLengths) -> bool:
     return bool(_disjoint.disjoint(masks.edges, masks.pixels))
 
 
+_MATRIX_CELLS = 1 << 20
+
+
 def overlaps(masks: RunLengths) -> Overlaps:
     """Return which masks share pixels, and how many.
 
@@ -168,10 +171,16 @@ def overlaps(masks: RunLengths) -> Overlaps:
         return Overlaps(frozen(np.empty((0, 2), np.int64)), frozen(np.empty(0, np.int64)), 0)
     from entityseg.masks.pairwise import intersections
 
-    common = np.triu(intersections(masks, masks), k=1)
-    pairs = np.argwhere(common)
+    pairs, pixels = [], []
+    # Some rows of the matrix at a time: of many thousand masks it would not fit into memory.
+    step = max(1, _MATRIX_CELLS // len(masks))
+    for start in range(0, len(masks), step):
+        common = intersections(masks[start : start + step], masks[start:])
+        rows, columns = np.nonzero(np.triu(common, k=1))
+        pairs.append(np.stack([rows, columns], axis=1) + start)
+        pixels.append(common[rows, columns])
     total = int(masks.areas.sum()) - int(union(masks).areas[0])
-    return Overlaps(frozen(pairs), frozen(common[pairs[:, 0], pairs[:, 1]]), total)
+    return Overlaps(frozen(np.concatenate(pairs)), frozen(np.concatenate(pixels)), total)
 
 
 def paint(masks: RunLengths, order: Sequence[int] | NDArray[np.integer]) -> RunLengths:

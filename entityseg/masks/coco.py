@@ -75,7 +75,7 @@ def from_counts(counts: Sequence[Any], size: Size, findings: Findings | None = N
     masks, problems = decode(np.frombuffer(b"".join(texts), np.uint8), stops - lengths, stops, size)
     if not problems.any() and None not in given:
         return masks
-    for i in np.flatnonzero(problems[:, 0]):
+    for i in np.flatnonzero(problems[:, 0]).tolist():
         if given[i] is not None:
             code, detail = problems[i].tolist()
             found.add(*explain(code, detail, size), record=f"masks[{i}]", field="counts", value=counts[i])

@@ -197,8 +197,8 @@ def check_size(size: object, **where: object) -> Size:
     problem = size_problem(size)
     if problem:
         raise input_error("mask.size", *problem, **{"field": "size", "value": size, **where})  # type: ignore[arg-type]
-    height, width = size  # type: ignore[misc]
-    return int(height), int(width)
+    height, width = size  # type: ignore[misc, has-type]
+    return int(height), int(width)  # type: ignore[has-type]
 
 
 def frozen(array: NDArray) -> NDArray:  # type: ignore[type-arg]

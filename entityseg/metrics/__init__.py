@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from entityseg.metrics.entity_ap import EntityAP, ImageMatches, match_image
 from entityseg.metrics.result import Counts, Score
-from entityseg.metrics.score import evaluate, score
+from entityseg.metrics.scoring import evaluate, score
 
 __all__ = ["Counts", "EntityAP", "ImageMatches", "Score", "evaluate", "match_image", "score"]

@@ -126,6 +126,11 @@ def match_image(
     else:
         best = np.argsort(-scores, kind="stable")[:MAX_DETECTIONS]
         gt_order = np.arange(len(gt))
+    stated = _range_areas(pred, pred_areas if mode == "pycocotools" else None)[best]
+    scores = scores[best]
+    if len(best) < len(pred):
+        # A file may hold any number of predictions for an image; only the best ones cost anything.
+        pred, best = pred[best], np.arange(len(best))
     common = intersections(pred, gt, crowd=flags, least_iou=float(IOU_THRESHOLDS[0]))
     common = np.ascontiguousarray(common[np.ix_(best, gt_order)])
     never_hit = np.zeros(len(gt), bool)
@@ -137,7 +142,7 @@ def match_image(
         common,
         pred.areas[best],
         gt.areas[gt_order],
-        _range_areas(pred, pred_areas if mode == "pycocotools" else None)[best],
+        stated,
         _range_areas(gt, gt_areas if mode == "pycocotools" else None)[gt_order],
         flags[gt_order],
         never_hit[gt_order],
@@ -147,7 +152,7 @@ def match_image(
         ignored,
         n_gt,
     )
-    return ImageMatches(n_gt, scores[best], hits, ignored)
+    return ImageMatches(n_gt, scores, hits, ignored)
 
 
 def _range_areas(masks: RunLengths, stated: NDArray[np.float64] | None) -> NDArray[np.float64]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from entityseg.data.coco_write import dumps
 from entityseg.data.formats._png_files import located, png_size, unsafe
-from entityseg.data.json_file import parse_json_file, require_type
+from entityseg.data.json_file import NotFinite, as_float, parse_json_file, require_type
 from entityseg.data.records import Dataset, ImageId, ImageRecord
 from entityseg.data.targets import folder_target
 from entityseg.data.threads import Progress, map_in_order, no_progress
@@ -213,15 +213,14 @@ def _read_scores(row: _Row, value: Any, findings: Findings) -> None:
             remedy = "Use the ids of the map's pixels as keys."
             findings.add("idmap.value", message, remedy, record=record, field="segment_id", value=key)
             continue
-        if isinstance(score, bool) or not isinstance(score, int | float):
-            # NaN, which is no JSON, comes as an object of its own.
-            kind = "score.type" if isinstance(score, str | bool | list | dict | None) else "score.finite"
-            message, remedy = "score must be a finite number", "Write a number without quotes."
-            findings.add(kind, message, remedy, record=record, field=f"scores[{key}]", value=score)
-        elif not math.isfinite(score):
-            message, remedy = "score must be finite", "Drop the prediction or score it 0."
-            findings.add("score.finite", message, remedy, record=record, field=f"scores[{key}]", value=score)
-        found[segment] = float(score) if isinstance(score, int | float) else 0.0
+        number = as_float(score)
+        where = {"record": record, "field": f"scores[{key}]", "value": score}
+        if isinstance(score, NotFinite) or math.isinf(number):
+            remedy = "Drop the prediction or score it 0."
+            findings.add("score.finite", "score must be finite", remedy, **where)
+        elif math.isnan(number):
+            findings.add("score.type", "score must be a number", "Write it without quotes.", **where)
+        found[segment] = number
     row.values = sorted(found)
     row.scores = [found[segment] for segment in row.values]
 

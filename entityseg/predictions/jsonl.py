@@ -16,7 +16,7 @@ from typing import IO, Any
 import numpy as np
 import orjson
 
-from entityseg.data.json_file import NotFinite, map_file, parse_json
+from entityseg.data.json_file import NotFinite, as_float, map_file, parse_json
 from entityseg.data.records import Dataset, ImageId, ImageRecord
 from entityseg.data.sources import EncodedSource
 from entityseg.data.threads import Progress, map_in_order, no_progress
@@ -222,14 +222,13 @@ class _Reader:
 
     def _score(self, score: Any, place: str) -> float:
         where: dict[str, Any] = {"record": place, "field": "score", "value": score}
-        if isinstance(score, NotFinite):
+        value = as_float(score)
+        if isinstance(score, NotFinite) or math.isinf(value):
             remedy = "Find out why the model gave no finite number; drop the prediction or score it 0."
             self.findings.add("score.finite", "score must be finite", remedy, **where)
-        elif isinstance(score, bool) or not isinstance(score, int | float):
+        elif math.isnan(value):
             self.findings.add("score.type", "score must be a number", "Write it without quotes.", **where)
-        else:
-            return float(score)
-        return math.nan
+        return value
 
     def _counts(self, counts: Any, size: Size, place: str) -> bytes:
         where: dict[str, Any] = {"record": place, "field": "counts", "value": counts}

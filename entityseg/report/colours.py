@@ -55,4 +55,5 @@ def _from_oklch(
     ) @ (lms**3)
     linear = np.clip(linear, 0, 1)
     encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.round(encoded.T * 255).astype(np.uint8)
+    colours: NDArray[np.uint8] = np.round(encoded.T * 255).astype(np.uint8)
+    return colours

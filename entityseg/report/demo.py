@@ -288,7 +288,7 @@ def _score(
     progress: Progress,
 ) -> tuple[dict[str, Score], dict[str, NDArray[np.float64] | None]]:
     """Score each file as `entityseg score entity` does; predictions that overlap give AP instead of AP^e."""
-    from entityseg.metrics.score import Overlap, evaluate
+    from entityseg.metrics.scoring import Overlap, evaluate
     from entityseg.predictions import read_predictions
 
     scores, curves = {}, {}

@@ -70,8 +70,8 @@ def _name(dataset: Dataset) -> str:
 def _dataset_section(demo: Demo, own_data: bool) -> Section:
     summary, dataset = demo.summary, demo.dataset
     text = [
-        "Every entity of an image has a mask of its own; things and stuff are treated alike, and masks do "
-        "not share pixels. Outlines are drawn at the size of the picture, so they are crisp at any resolution."
+        "Every entity of an image has a mask of its own; things and stuff are alike, and masks "
+        "do not share pixels. Outlines are drawn at the size of the picture, so they are crisp at any resolution."
     ]
     if not own_data:
         text.append(

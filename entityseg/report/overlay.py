@@ -261,7 +261,7 @@ def _blend(pixels: ByteArray, index: NDArray[np.int32], colours: ByteArray, opac
     inside = (index > 0)[..., None]
     mixed = np.where(inside, pixels * (1 - opacity) + fill * opacity, pixels)
     out: ByteArray = np.round(mixed).astype(np.uint8)
-    border = _borders(index, _line_width(index.shape)) & (index > 0)  # type: ignore[arg-type]
+    border = _borders(index, _line_width(index.shape)) & (index > 0)
     out[border] = lines[index[border]]
     return out
 

@@ -185,7 +185,7 @@ def test_escaped_strings_are_read_like_plain_ones(gt: Dataset, tmp_path: Path) -
     start = Predictions.build(gt.images[:1], [(noise, [0.1, 0.2, 0.3, 0.4])])
     write_predictions(start, tmp_path / "p.json", format="coco")
     text = (tmp_path / "p.json").read_text()
-    other = text.replace("0", "\\u0030", 1)[:0] + text
+    other = text
     for character in "15N":
         # Inside strings only: every counts string begins behind this key.
         head, *rest = other.split('"counts":"')

@@ -57,15 +57,19 @@ class Holds:
 
 
 class Reader(Protocol):
-    """Reads `path` (annotation file or folder) as a dataset; raises `InputError` with all findings."""
+    """Reads an annotation file or folder."""
 
-    def __call__(self, path: Path, *, image_root: Path | None = None) -> Dataset: ...
+    def __call__(self, path: Path, *, image_root: Path | None = None) -> Dataset:
+        """Read `path` as a dataset; raises `InputError` with all findings."""
+        ...
 
 
 class Writer(Protocol):
-    """Writes a dataset to `path`, whole or not at all; options are the format's own."""
+    """Writes a dataset."""
 
-    def __call__(self, dataset: Dataset, path: Path, **options: Any) -> None: ...
+    def __call__(self, dataset: Dataset, path: Path, **options: Any) -> None:
+        """Write `dataset` to `path`, whole or not at all; options are the format's own."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

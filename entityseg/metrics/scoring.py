@@ -21,7 +21,10 @@ from entityseg.metrics.entity_ap import EntityAP, ImageMatches, Mode, match_imag
 from entityseg.metrics.result import Counts, Score
 from entityseg.predictions.records import Predictions
 
+# After so many images the pages of the mapped files are let go.
 _FORGET_EVERY = 32
+# Beyond so many predictions of an image its overlapping pairs are not told one by one.
+_PAIRS_NAMED = 2000
 Overlap = Literal["refuse", "resolve", "allow"]
 Progress = Callable[[Iterable[Any], int, str], Iterable[Any]]
 
@@ -188,17 +191,25 @@ class _Job:
         return True
 
     def _refuse(self, masks: RunLengths, index: int, findings: Findings) -> None:
-        from entityseg.masks import overlaps
+        from entityseg.masks import overlaps, union_area
 
+        file = None if self.pred.path is None else str(self.pred.path)
+        record = f"image {self.gt.images[index].id}"
+        remedy = "Use --resolve-overlap (the higher score keeps the pixels) or --allow-overlap (plain AP)."
+        if len(masks) > _PAIRS_NAMED:
+            shared = int(masks.areas.sum()) - union_area(masks)
+            message = f"{len(masks)} predictions share {shared} pixels; AP^e needs disjoint masks"
+            findings.add("pred.overlap", message, remedy, file=file, record=record)
+            return
         found = overlaps(masks)
         positions = _positions(self.pred, index)
         for (i, j), pixels in zip(found.pairs.tolist(), found.pixels.tolist(), strict=True):
             findings.add(
                 "pred.overlap",
                 f"predictions {positions[i]} and {positions[j]} share {pixels} pixels; AP^e needs disjoint masks",
-                "Use --resolve-overlap (the higher score keeps the pixels) or --allow-overlap (plain AP).",
-                file=None if self.pred.path is None else str(self.pred.path),
-                record=f"image {self.gt.images[index].id}",
+                remedy,
+                file=file,
+                record=record,
             )
 
 
