@@ -185,7 +185,7 @@ def convert(
 ) -> None:
     """Convert a dataset to another format; nothing is lost unless --lossy says so."""
     load_masks()
-    from entityseg.data.convert import convert as run
+    from entityseg.data.conversion import convert as run
 
     if images_out is not None and not low_resolution:
         raise usage_error(

@@ -57,7 +57,7 @@ class _LazyGroup(TyperGroup):
         return None if point is None else _click_command(point.load())
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        rows = [(noun, help) for noun, (_, help) in NOUNS.items()]
+        rows = [(noun, line) for noun, (_, line) in NOUNS.items()]
         for name, point in sorted(_entry_points().items()):
             try:
                 rows.append((name, str(_click_command(point.load()).get_short_help_str(70))))

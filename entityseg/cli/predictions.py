@@ -49,11 +49,14 @@ _Split = Annotated[str | None, typer.Option("--split", help="Which split of the 
 _From = Annotated[
     Format | None, typer.Option("--from", help="Format of the input; found out if it is not given.")
 ]
-_Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Worker threads; all cores by default.")]
+_Threads = Annotated[
+    int | None, typer.Option("--threads", min=1, help="Worker threads; all cores by default.")
+]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 _Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 _Lossy = Annotated[
-    bool, typer.Option("--lossy", help="Leave out what the format cannot hold (never cuts overlapping masks).")
+    bool,
+    typer.Option("--lossy", help="Leave out what the format cannot hold (never cuts overlapping masks)."),
 ]
 _Source = Annotated[Path, typer.Argument(help="The predictions: a file, or a folder of id maps.")]
 _Target = Annotated[Path, typer.Argument(help="The file, or the folder of id maps, to write.")]
@@ -236,11 +239,18 @@ def _load(gt: Path | None, split: str | None) -> Dataset | None:
 def _read(source: Path, gt: Path | None, split: str | None, from_format: Format | None) -> Predictions:
     from entityseg.predictions.read import read_predictions
 
-    return read_predictions(source, _load(gt, split), format=None if from_format is None else from_format.value)
+    return read_predictions(
+        source, _load(gt, split), format=None if from_format is None else from_format.value
+    )
 
 
 def _write(
-    predictions: Predictions, target: Path, to_format: Format, lossy: bool, overwrite: bool, threads: int | None
+    predictions: Predictions,
+    target: Path,
+    to_format: Format,
+    lossy: bool,
+    overwrite: bool,
+    threads: int | None,
 ) -> None:
     from entityseg.predictions.write import write_predictions
 

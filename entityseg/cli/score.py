@@ -41,7 +41,9 @@ class Compat(StrEnum):
     )
 )
 def entity(
-    gt: Annotated[Path, typer.Option("--gt", help="Ground truth: an annotation file, or a dataset's folder.")],
+    gt: Annotated[
+        Path, typer.Option("--gt", help="Ground truth: an annotation file, or a dataset's folder.")
+    ],
     pred: Annotated[
         Path, typer.Option("--pred", help="Predictions: COCO results, JSONL, or a folder of id maps.")
     ],
@@ -53,7 +55,8 @@ def entity(
     ] = Mode.canonical,
     compat: Annotated[Compat | None, typer.Option(help="The same as --mode, by the other name.")] = None,
     resolve_overlap: Annotated[
-        bool, typer.Option("--resolve-overlap", help="Where masks overlap, the higher score keeps the pixels.")
+        bool,
+        typer.Option("--resolve-overlap", help="Where masks overlap, the higher score keeps the pixels."),
     ] = False,
     allow_overlap: Annotated[
         bool, typer.Option("--allow-overlap", help="Take overlapping masks as they are: plain AP, not AP^e.")
@@ -62,7 +65,9 @@ def entity(
         int, typer.Option(min=0, max=1_000_000, help="Resamples of the images for the intervals; 0 for none.")
     ] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the resampling.")] = 0,
-    per_image: Annotated[bool, typer.Option("--per-image", help="Give each image's own figures too.")] = False,
+    per_image: Annotated[
+        bool, typer.Option("--per-image", help="Give each image's own figures too.")
+    ] = False,
     threads: Annotated[int | None, typer.Option(min=1, help="Worker threads; all cores by default.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -78,13 +83,13 @@ def entity(
     from entityseg.metrics.scoring import score
     from entityseg.predictions.read import read_predictions
 
-    chosen = mode.value if compat is None else compat.value
+    as_pycocotools = compat is Compat.pycocotools or mode is Mode.pycocotools
     dataset = load(gt, split=split, check=False)
-    predictions = read_predictions(pred, dataset, box_areas=chosen == "pycocotools")
+    predictions = read_predictions(pred, dataset, box_areas=as_pycocotools)
     result = score(
         dataset,
         predictions,
-        mode=chosen,
+        mode="pycocotools" if as_pycocotools else "canonical",
         overlap="resolve" if resolve_overlap else "allow" if allow_overlap else "refuse",
         bootstrap=bootstrap,
         seed=seed,
@@ -105,7 +110,9 @@ def _text(result: Score) -> str:
     rows = []
     for name, value in result.values.items():
         interval = result.intervals.get(name)
-        between = "-" if interval is None else f"{common.percent(interval[0])} - {common.percent(interval[1])}"
+        between = (
+            "-" if interval is None else f"{common.percent(interval[0])} - {common.percent(interval[1])}"
+        )
         rows.append([name, common.percent(value), *([between] if result.intervals else [])])
     header = ["%", result.metric, *(["95 % interval"] if result.intervals else [])]
     parts = [

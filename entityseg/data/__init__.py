@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from entityseg.data.check import check_masks
-    from entityseg.data.convert import convert
+    from entityseg.data.conversion import convert
     from entityseg.data.doctor import Report, examine
     from entityseg.data.formats import FORMATS, Format, Reading, get_format
     from entityseg.data.images import ImageFinder, find_image
@@ -31,7 +31,7 @@ _HOMES = {
     "Reading": "formats",
     "Report": "doctor",
     "check_masks": "check",
-    "convert": "convert",
+    "convert": "conversion",
     "examine": "doctor",
     "find_image": "images",
     "find_readings": "loading",

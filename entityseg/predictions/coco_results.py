@@ -32,7 +32,12 @@ def read_coco_results(path: str | Path, gt: Dataset, *, box_areas: bool = False)
     """
     path = Path(path)
     wanted = Wanted(
-        "predictions", ids=False, scores=True, areas=False, box_areas=box_areas, known=ANNOTATION_KEYS | {"score"}
+        "predictions",
+        ids=False,
+        scores=True,
+        areas=False,
+        box_areas=box_areas,
+        known=ANNOTATION_KEYS | {"score"},
     )
     mapped, text = map_file(path)
     findings = Findings(str(path))

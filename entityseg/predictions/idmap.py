@@ -15,7 +15,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from entityseg.data.coco_write import dumps
 from entityseg.data.formats._png_files import located, png_size, unsafe
@@ -23,7 +22,15 @@ from entityseg.data.json_file import NotFinite, as_float, parse_json_file, requi
 from entityseg.data.records import Dataset, ImageId, ImageRecord
 from entityseg.data.targets import folder_target
 from entityseg.data.threads import Progress, map_in_order, no_progress
-from entityseg.errors import Finding, Findings, InputError, MissingFileError, UsageError, input_error, usage_error
+from entityseg.errors import (
+    Finding,
+    Findings,
+    InputError,
+    MissingFileError,
+    UsageError,
+    input_error,
+    usage_error,
+)
 from entityseg.files import atomic_file
 from entityseg.masks import MAX_PIXELS, RunLengths, are_disjoint, from_panoptic_png, to_id_png
 from entityseg.masks.coco import add_size_finding
@@ -86,10 +93,12 @@ class MapSource:
             for finding in located(error, file, record):
                 findings.append(finding)
             return nothing
-        where = {"record": record, "file": str(file)}
+        where: dict[str, Any] = {"record": record, "file": str(file)}
         for value in np.setdiff1d(wanted, found).tolist():
             message = f"{SCORES} scores this segment, the map has no pixel of it"
-            findings.add("idmap.ids", message, "Leave its score out.", field="segment_id", value=value, **where)
+            findings.add(
+                "idmap.ids", message, "Leave its score out.", field="segment_id", value=value, **where
+            )
         for value in np.setdiff1d(found, wanted).tolist():
             message = f"the map has this segment, {SCORES} has no score for it"
             remedy = f"Add its score to {SCORES}, or paint its pixels 0."
@@ -133,7 +142,10 @@ def read_id_maps(path: str | Path, gt: Dataset | None) -> Predictions:
             _read_scores(known[key], value, findings)
             if known[key].file is None:
                 names = " or ".join(f"{name}.png" for name in dict.fromkeys(_names_of(known[key].image)))
-                message, remedy = f"there is no map of this image ({names})", "Write it, or leave its scores out."
+                message, remedy = (
+                    f"there is no map of this image ({names})",
+                    "Write it, or leave its scores out.",
+                )
                 findings.add("file.missing", message, remedy, record=f"image {key}", file=str(folder))
     counts = [len(row.values) for row in rows]
     offsets = np.cumsum([0, *counts], dtype=np.int64)
@@ -202,7 +214,10 @@ def _read_scores(row: _Row, value: Any, findings: Findings) -> None:
     record = f"image {row.image.id}"
     row.listed = True
     if not isinstance(value, dict):
-        message, remedy = "the scores of an image must be an object", "Write {segment_id: score}, {} for none."
+        message, remedy = (
+            "the scores of an image must be an object",
+            "Write {segment_id: score}, {} for none.",
+        )
         findings.add("record.type", message, remedy, record=record, value=value)
         return
     found: dict[int, float] = {}
@@ -234,7 +249,9 @@ def _images_of(
         image_id: ImageId = int(key) if key.isascii() and key.isdigit() and len(key) < 19 else key
         if key not in pngs:
             message = f"there is no map {key}.png"
-            remedy = "Give the ground truth (`--gt`), by which maps are found under the names of their images."
+            remedy = (
+                "Give the ground truth (`--gt`), by which maps are found under the names of their images."
+            )
             findings.add("file.missing", message, remedy, record=f"image {key}", file=str(folder))
             continue
         try:
@@ -313,7 +330,9 @@ def _written_names(images: Sequence[ImageRecord]) -> list[str]:
     """
     stems = [PurePosixPath(image.file_name).stem for image in images]
     # Some file systems do not tell capitals from small letters.
-    if not any(unsafe(stem) or "/" in stem for stem in stems) and len({s.casefold() for s in stems}) == len(stems):
+    if not any(unsafe(stem) or "/" in stem for stem in stems) and len({s.casefold() for s in stems}) == len(
+        stems
+    ):
         return stems
     names = [str(image.id) for image in images]
     for name in names:

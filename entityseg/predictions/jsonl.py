@@ -120,7 +120,9 @@ class _Reader:
         self.index_of: dict[ImageId, int] = {} if gt is None else gt.index_of
         self.found: dict[int, _Line] = {}
 
-    def add(self, number: int, kind: str, message: str, remedy: str, field: str | None, value: object) -> None:
+    def add(
+        self, number: int, kind: str, message: str, remedy: str, field: str | None, value: object
+    ) -> None:
         self.findings.add(kind, message, remedy, record=f"line {number}", field=field, value=value)
 
     def read(self, number: int, raw: bytes) -> None:
@@ -138,7 +140,14 @@ class _Reader:
         missing = [key for key in ("image_id", "size", "segments") if key not in record]
         if missing:
             message = f"the line has no {', '.join(missing)}"
-            self.add(number, "key.missing", message, "Give each line image_id, size and segments.", missing[0], None)
+            self.add(
+                number,
+                "key.missing",
+                message,
+                "Give each line image_id, size and segments.",
+                missing[0],
+                None,
+            )
             return
         index = self._image(number, record["image_id"], record["size"])
         segments = record["segments"]
@@ -267,7 +276,9 @@ class _Reader:
             positions=np.array([position for line in lines for position in line.positions], np.int64),
             list_name="segments",
             file=str(path),
-            lines=np.repeat([line.number for line in lines], [len(line.counts) for line in lines]).astype(np.int64),
+            lines=np.repeat([line.number for line in lines], [len(line.counts) for line in lines]).astype(
+                np.int64
+            ),
         )
         return Predictions(
             images=tuple(self.images),

@@ -85,7 +85,10 @@ def write_coco_results(
         image = predictions.images[index]
         size = [image.height, image.width]
         columns = zip(
-            to_strings(masks), predictions.scores[rows].tolist(), predictions.category_ids[rows].tolist(), strict=True
+            to_strings(masks),
+            predictions.scores[rows].tolist(),
+            predictions.category_ids[rows].tolist(),
+            strict=True,
         )
         records: list[dict[str, Any]] = [
             {
@@ -120,7 +123,9 @@ def _refuse_loss(predictions: Predictions, format: str) -> None:
         if len(categories):
             message = "id maps hold no categories, which would be lost"
             remedy = "Convert to jsonl or coco, or allow it (`--lossy`)."
-            raise usage_error("target.category", message, remedy, field="category_id", value=int(categories[0]))
+            raise usage_error(
+                "target.category", message, remedy, field="category_id", value=int(categories[0])
+            )
 
 
 def _with_pixels(predictions: Predictions) -> Predictions:

@@ -31,7 +31,15 @@ def entity_colours(count: int) -> NDArray[np.uint8]:
     drift = 0.05 * (((number // 12) * _GOLDEN) % 1) - 0.025
     lightness = np.array(_LIGHTNESS)[number % 4] + drift
     chroma = np.array(_CHROMA)[number % 3] + drift
-    return _from_oklch(lightness, chroma, hue)
+    colours = _from_oklch(lightness, chroma, hue)
+    # Rounding and sRGB's edge make a few of a thousand equal; those take the next blue that is free.
+    seen: set[tuple[int, int, int]] = set()
+    for row, (red, green, blue) in enumerate(colours.tolist()):
+        while (red, green, blue) in seen:
+            blue = (blue + 1) % 256
+        seen.add((red, green, blue))
+        colours[row, 2] = blue
+    return colours
 
 
 def _from_oklch(

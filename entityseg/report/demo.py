@@ -211,7 +211,7 @@ def _there_and_back(dataset: Dataset, folder: Path, *, threads: int | None, prog
     """Convert to COCO panoptic (JSON and PNG) and back to our own JSON, and compare every mask."""
     from entityseg.data.coco_entity import entity_to_panoptic, keeps_segment_ids
     from entityseg.data.compare import compare
-    from entityseg.data.convert import convert
+    from entityseg.data.conversion import convert
     from entityseg.data.formats import get_format
 
     options: dict[str, Any] = {"threads": threads, "progress": progress}

@@ -1,4 +1,4 @@
-"""Files that are wrong: each problem is named by kind, record, field and remedy; all of them; nothing else is raised."""
+"""Files that are wrong: every problem is named by kind, record, field and remedy, and nothing else is raised."""
 
 from __future__ import annotations
 
@@ -102,7 +102,9 @@ def test_coco_record(kind: str, field: str | None, bad: Any, gt: Dataset, tmp_pa
 
 
 def segment(**changes: Any) -> dict[str, Any]:
-    return {key: value for key, value in {"counts": FULL, "score": 0.5, **changes}.items() if value is not ...}
+    return {
+        key: value for key, value in {"counts": FULL, "score": 0.5, **changes}.items() if value is not ...
+    }
 
 
 def line(*segments: Any, **changes: Any) -> dict[str, Any]:
@@ -155,14 +157,20 @@ def test_jsonl_line(kind: str, place: str, field: str | None, bad: Any, gt: Data
 def test_sizes_that_are_mistaken_are_recognised(gt: Dataset, tmp_path: Path) -> None:
     hints = {"8, 6": "swapped", "3, 4": "low-resolution", "12, 16": "high-resolution"}
     for size, hint in hints.items():
-        (tmp_path / "p.json").write_text(f'[{{"image_id":5,"segmentation":{{"size":[{size}],"counts":"`1"}},"score":1}}]')
+        (tmp_path / "p.json").write_text(
+            f'[{{"image_id":5,"segmentation":{{"size":[{size}],"counts":"`1"}},"score":1}}]'
+        )
         (tmp_path / "p.jsonl").write_text(f'{{"image_id":5,"size":[{size}],"segments":[]}}')
         for name in ("p.json", "p.jsonl"):
             assert hint in problems(tmp_path / name, gt)[0].message
     maps = tmp_path / "maps"
     maps.mkdir()
     (maps / "scores.json").write_text('{"5": {"1": 0.5}}')
-    for (height, width), hint in {(8, 6): "swapped", (3, 4): "low-resolution", (12, 16): "high-resolution"}.items():
+    for (height, width), hint in {
+        (8, 6): "swapped",
+        (3, 4): "low-resolution",
+        (12, 16): "high-resolution",
+    }.items():
         Image.fromarray(np.ones((height, width), np.uint8)).save(maps / "c.png")
         assert hint in problems(maps, gt)[0].message
 
@@ -201,7 +209,9 @@ def test_whole_line(kind: str, data: bytes, gt: Dataset, tmp_path: Path) -> None
     assert [finding.kind for finding in problems(tmp_path / "p.jsonl", gt)] == [kind]
 
 
-def test_a_line_that_is_too_long_is_not_parsed(gt: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_that_is_too_long_is_not_parsed(
+    gt: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from entityseg.predictions import jsonl
 
     monkeypatch.setattr(jsonl, "MAX_LINE_BYTES", 200)
@@ -264,7 +274,11 @@ def test_maps_of_id_maps(gt: Dataset, tmp_path: Path) -> None:
 def test_numbers_beyond_every_type(gt: Dataset, tmp_path: Path) -> None:
     # NaN sends a file to the parser that knows it, which makes integers of any length.
     huge = 10**400
-    bad = [record(score=float("nan")), record(score=huge), record(score=-huge, area=huge, bbox=[0, 0, huge, huge])]
+    bad = [
+        record(score=float("nan")),
+        record(score=huge),
+        record(score=-huge, area=huge, bbox=[0, 0, huge, huge]),
+    ]
     (tmp_path / "p.json").write_text(json.dumps(bad))
     found = problems(tmp_path / "p.json", gt)
     assert [finding.kind for finding in found] == ["score.finite"] * 3
@@ -312,10 +326,20 @@ def test_without_ground_truth_sizes_of_an_image_must_agree(tmp_path: Path) -> No
 
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4) | st.just(5) | st.just("`1"),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(["image_id", "size", "segments", "counts", "score", "segmentation", "5", "1"]), inner, max_size=4
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=4)
+    | st.just(5)
+    | st.just("`1"),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["image_id", "size", "segments", "counts", "score", "segmentation", "5", "1"]),
+            inner,
+            max_size=4,
+        )
     ),
     max_leaves=8,
 )

@@ -52,7 +52,10 @@ def test_bytes_are_the_same_each_time(name: str, disjoint: Predictions, tmp_path
         threads = 1 if folder == "one" else 2
         write_predictions(disjoint, tmp_path / folder / NAMES[name], format=name, lossy=True, threads=threads)
     written = [
-        {str(file.relative_to(tmp_path / folder)): file.read_bytes() for file in (tmp_path / folder).rglob("*.*")}
+        {
+            str(file.relative_to(tmp_path / folder)): file.read_bytes()
+            for file in (tmp_path / folder).rglob("*.*")
+        }
         for folder in ("one", "two")
     ]
     assert written[0] == written[1]
@@ -77,7 +80,9 @@ def test_any_chain_of_formats_loses_nothing(
     for map_ in maps:
         masks = from_id_map(map_)[1]
         scores = data.draw(
-            st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=len(masks), max_size=len(masks))
+            st.lists(
+                st.floats(allow_nan=False, allow_infinity=False), min_size=len(masks), max_size=len(masks)
+            )
         )
         drawn.append((masks, scores))
     start = Predictions.build(images, drawn)
@@ -118,7 +123,9 @@ def test_categories_survive_in_json_formats(disjoint: Predictions, gt: Dataset, 
 
 
 @pytest.mark.parametrize("name", ["coco", "jsonl"])
-def test_without_ground_truth_images_come_from_the_file(name: str, disjoint: Predictions, tmp_path: Path) -> None:
+def test_without_ground_truth_images_come_from_the_file(
+    name: str, disjoint: Predictions, tmp_path: Path
+) -> None:
     write_predictions(disjoint, tmp_path / "p", format=name, lossy=True)
     read = read_predictions(tmp_path / "p", None, format=name)
     named = [7, 5] if name == "coco" else [7, 11, 5]
@@ -130,7 +137,9 @@ def test_without_ground_truth_images_come_from_the_file(name: str, disjoint: Pre
 
 
 def test_id_maps_named_by_id_need_no_ground_truth(disjoint: Predictions, tmp_path: Path) -> None:
-    bare = replace(disjoint, images=tuple(replace(image, file_name=str(image.id)) for image in disjoint.images))
+    bare = replace(
+        disjoint, images=tuple(replace(image, file_name=str(image.id)) for image in disjoint.images)
+    )
     write_predictions(bare, tmp_path / "maps", format="idmap")
     assert sorted(file.name for file in (tmp_path / "maps").iterdir()) == [
         "11.png", "5.png", "7.png", "scores.json",
@@ -190,7 +199,10 @@ def test_escaped_strings_are_read_like_plain_ones(gt: Dataset, tmp_path: Path) -
         # Inside strings only: every counts string begins behind this key.
         head, *rest = other.split('"counts":"')
         other = head + "".join(
-            '"counts":"' + part.split('"')[0].replace(character, f"\\u{ord(character):04x}") + '"' + part.split('"', 1)[1]
+            '"counts":"'
+            + part.split('"')[0].replace(character, f"\\u{ord(character):04x}")
+            + '"'
+            + part.split('"', 1)[1]
             for part in rest
         )
     assert other != text
@@ -237,7 +249,9 @@ def test_nothing_found_is_refused_by_coco_unless_lossy(disjoint: Predictions, tm
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_what_is_there_is_kept_unless_overwrite(name: str, disjoint: Predictions, gt: Dataset, tmp_path: Path) -> None:
+def test_what_is_there_is_kept_unless_overwrite(
+    name: str, disjoint: Predictions, gt: Dataset, tmp_path: Path
+) -> None:
     target = tmp_path / NAMES[name]
     write_predictions(disjoint, target, format=name, lossy=True)
     with pytest.raises(UsageError, match=r"target\.exists"):
@@ -258,7 +272,9 @@ def test_a_write_that_fails_leaves_nothing(name: str, disjoint: Predictions, tmp
             return []
 
     with pytest.raises(OSError, match="No space left"):
-        write_predictions(replace(disjoint, source=Broken()), tmp_path / NAMES[name], format=name, lossy=name == "coco")
+        write_predictions(
+            replace(disjoint, source=Broken()), tmp_path / NAMES[name], format=name, lossy=name == "coco"
+        )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -105,7 +105,9 @@ def test_hand_computed(overlapping: Predictions) -> None:
     assert (report.total("emptied"), report.total("pixels")) == (0, 64)
     released, report = resolve(overlapping, "released")
     assert released.masks(0).areas.tolist() == [120, 60, 0]
-    assert released.scores.tolist() == pytest.approx([0.8 * 0.731059, 0.5 * 0.731059, 0, 0.7 * 0.731059], abs=1e-6)
+    assert released.scores.tolist() == pytest.approx(
+        [0.8 * 0.731059, 0.5 * 0.731059, 0, 0.7 * 0.731059], abs=1e-6
+    )
     assert report.total("dropped") == 0
 
 

@@ -15,7 +15,7 @@ from entityseg.data import load
 from entityseg.data.check import check_masks
 from entityseg.data.compare import compare
 from entityseg.data.content import examine
-from entityseg.data.convert import convert
+from entityseg.data.conversion import convert
 from entityseg.data.formats import FORMATS, get_format
 from entityseg.data.formats.base import Holds
 from entityseg.data.loss import measure_loss
@@ -357,7 +357,7 @@ CHILD = """
 import os, sys
 from pathlib import Path
 import numpy as np
-from entityseg.data.convert import convert
+from entityseg.data.conversion import convert
 from entityseg.data import records
 from entityseg.errors import EntitySegError
 
