@@ -13,7 +13,7 @@ from entityseg.cli import common
 if TYPE_CHECKING:
     from entityseg.data.records import Dataset
     from entityseg.predictions.records import Predictions
-    from entityseg.predictions.resolve import ResolveReport
+    from entityseg.predictions.resolving import ResolveReport
 
 app = common.new_app(
     "Check, convert and repair files of predictions.",
@@ -82,7 +82,7 @@ def check(
 ) -> int:
     """List everything that is wrong with predictions; exit code 1 if there are errors."""
     common.load_masks()
-    from entityseg.predictions.check import check as check_predictions
+    from entityseg.predictions.checking import check as check_predictions
 
     report = check_predictions(
         source,
@@ -187,7 +187,7 @@ def resolve(
     """Make overlapping masks disjoint by a named rule, and say what changed."""
     common.load_masks()
     from entityseg.predictions.read import find_format
-    from entityseg.predictions.resolve import resolve as resolve_predictions
+    from entityseg.predictions.resolving import resolve as resolve_predictions
 
     predictions = _read(source, gt, split, from_format)
     resolved, report = resolve_predictions(

@@ -39,7 +39,9 @@ def read_records(
             first = seen_ids.setdefault(row[1], position)
             if first != position:
                 message = f"the id is that of {wanted.list_name}[{first}] too"
-                reader.add("id.duplicate", message, "Give each annotation of a file its own id.", "id", row[1])
+                reader.add(
+                    "id.duplicate", message, "Give each annotation of a file its own id.", "id", row[1]
+                )
                 continue
         rows.append((position, *row))
     rows.sort(key=lambda row: row[1])  # By image; stable, so the file's order stays inside an image.
@@ -83,7 +85,9 @@ class _Record:
         self.place = place
         self.findings = findings
 
-    def add(self, kind: str, message: str, remedy: str, field: str | None = None, value: object = None) -> None:
+    def add(
+        self, kind: str, message: str, remedy: str, field: str | None = None, value: object = None
+    ) -> None:
         self.findings.add(kind, message, remedy, record=self.place, field=field, value=value)
 
     def read(
@@ -112,11 +116,15 @@ class _Record:
 
     def _image(self, index_of: Mapping[ImageId, int]) -> int | None:
         if "image_id" not in self.record:
-            self.add("key.missing", "the record has no image_id", "Say which image it belongs to.", "image_id")
+            self.add(
+                "key.missing", "the record has no image_id", "Say which image it belongs to.", "image_id"
+            )
             return None
         image_id = self.record["image_id"]
         if isinstance(image_id, bool) or not isinstance(image_id, int | str):
-            self.add("id.type", "image_id must be an integer", "Write it without quotes.", "image_id", image_id)
+            self.add(
+                "id.type", "image_id must be an integer", "Write it without quotes.", "image_id", image_id
+            )
             return None
         if image_id not in index_of:
             message, remedy = "no image has this id", "Use the ids of the ground truth's `images`."
@@ -134,7 +142,13 @@ class _Record:
         value = self.record[key]
         if isinstance(value, bool) or not isinstance(value, int) or abs(value) > _INT64:
             if required:
-                self.add("id.type", f"{key} must be an integer", "Write a 64-bit integer without quotes.", key, value)
+                self.add(
+                    "id.type",
+                    f"{key} must be an integer",
+                    "Write a 64-bit integer without quotes.",
+                    key,
+                    value,
+                )
             return -1
         return value
 
@@ -175,7 +189,13 @@ class _Record:
         if isinstance(segmentation, list):
             return self._polygon(segmentation, size)
         remedy = "Write an RLE {size, counts} or a list of polygons."
-        self.add("segmentation.type", "segmentation is neither RLE nor polygons", remedy, "segmentation", segmentation)
+        self.add(
+            "segmentation.type",
+            "segmentation is neither RLE nor polygons",
+            remedy,
+            "segmentation",
+            segmentation,
+        )
         return None
 
     def _rle(self, rle: Mapping[str, Any], size: Size) -> bytes | None:

@@ -128,4 +128,13 @@ def require_type(value: Any, kind: type[Any], what: str, file: str) -> Any:
     raise input_error("json.shape", message, "Check that this is the right kind of file.", file=file)
 
 
-__all__ = ["InputError", "NotFinite", "as_float", "forget_pages", "map_file", "parse_json", "parse_json_file", "require_type"]
+__all__ = [
+    "InputError",
+    "NotFinite",
+    "as_float",
+    "forget_pages",
+    "map_file",
+    "parse_json",
+    "parse_json_file",
+    "require_type",
+]

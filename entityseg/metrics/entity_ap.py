@@ -15,7 +15,7 @@ from functools import cache
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from entityseg.data.records import ImageId
 from entityseg.errors import input_error
@@ -161,7 +161,7 @@ def _range_areas(masks: RunLengths, stated: NDArray[np.float64] | None) -> NDArr
 
 
 class EntityAP(Table[ImageMatches]):
-    """AP, AP^e and AR over images: feed images in any order, merge parts, compute.
+    """AP, AP^e and AR over images: feed images in any order, merge parts, compute; for use in a training loop.
 
     Whether the figure is AP or AP^e is up to the masks: AP^e if no two predictions of an image share a pixel.
 
@@ -180,17 +180,24 @@ class EntityAP(Table[ImageMatches]):
     def update(
         self,
         image_id: ImageId,
-        gt: RunLengths,
-        pred: RunLengths,
-        scores: Sequence[float] | NDArray[np.float64],
+        gt: RunLengths | ArrayLike,
+        pred: RunLengths | ArrayLike,
+        scores: ArrayLike,
         *,
         crowd: NDArray[np.bool_] | None = None,
     ) -> None:
-        """Add one image; see `match_image`.
+        """Add one image.
+
+        Args:
+            image_id: unique among the images added.
+            gt, pred: masks, run-length or dense (bool [n, height, width]; arrays and tensors on the CPU).
+            scores: [n], finite.
+            crowd: bool [m], ground truth that counts neither way.
 
         Raises:
             InputError: the image was added before, or the masks and scores do not fit.
         """
+        gt, pred = _as_masks(gt), _as_masks(pred)
         matches = match_image(gt, pred, np.asarray(scores, np.float64), crowd=crowd, mode=self.mode)
         self.add(image_id, matches)
 
@@ -247,6 +254,12 @@ class EntityAP(Table[ImageMatches]):
             values = columns.figures(np.ones((1, 1), np.int64), names)
             result[unit] = {name: _or_none(values[name][0]) for name in names}
         return result
+
+
+def _as_masks(masks: RunLengths | ArrayLike) -> RunLengths:
+    from entityseg.masks import from_dense
+
+    return masks if isinstance(masks, RunLengths) else from_dense(np.asarray(masks))
 
 
 def _or_none(value: float) -> float | None:

@@ -10,23 +10,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from entityseg.predictions.check import CheckReport, check
+    from entityseg.predictions.checking import CheckReport, check
     from entityseg.predictions.read import FORMATS, find_format, read_predictions
     from entityseg.predictions.records import Predictions
-    from entityseg.predictions.resolve import RULES, ResolveReport, resolve
+    from entityseg.predictions.resolving import RULES, ResolveReport, resolve
     from entityseg.predictions.write import write_predictions
 
 # Resolved on first use, so that scoring a file does not import what writes and repairs one.
 _HOMES = {
     "FORMATS": "read",
-    "RULES": "resolve",
-    "CheckReport": "check",
+    "RULES": "resolving",
+    "CheckReport": "checking",
     "Predictions": "records",
-    "ResolveReport": "resolve",
-    "check": "check",
+    "ResolveReport": "resolving",
+    "check": "checking",
     "find_format": "read",
     "read_predictions": "read",
-    "resolve": "resolve",
+    "resolve": "resolving",
     "write_predictions": "write",
 }
 
@@ -49,7 +49,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'entityseg.predictions' has no attribute {name!r}")
     import importlib
 
-    value = getattr(importlib.import_module(f"entityseg.predictions.{_HOMES[name]}"), name)
-    # The submodules `check` and `resolve` would otherwise stand here after their import.
-    globals()[name] = value
-    return value
+    return getattr(importlib.import_module(f"entityseg.predictions.{_HOMES[name]}"), name)

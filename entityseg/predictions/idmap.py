@@ -16,30 +16,23 @@ from typing import Any
 
 import numpy as np
 
-from entityseg.data.coco_write import dumps
-from entityseg.data.formats._png_files import located, png_size, unsafe
+from entityseg.data.formats._png_files import located, png_size
 from entityseg.data.json_file import NotFinite, as_float, parse_json_file, require_type
 from entityseg.data.records import Dataset, ImageId, ImageRecord
-from entityseg.data.targets import folder_target
-from entityseg.data.threads import Progress, map_in_order, no_progress
 from entityseg.errors import (
     Finding,
     Findings,
     InputError,
     MissingFileError,
-    UsageError,
-    input_error,
-    usage_error,
 )
-from entityseg.files import atomic_file
-from entityseg.masks import MAX_PIXELS, RunLengths, are_disjoint, from_panoptic_png, to_id_png
+from entityseg.masks import MAX_PIXELS, RunLengths, from_panoptic_png
 from entityseg.masks.coco import add_size_finding
 from entityseg.masks.runlengths import Int64Array
 from entityseg.predictions.images import image_of, stand_in
 from entityseg.predictions.records import Predictions
 
 SCORES = "scores.json"
-_MOST_ID = 2**24 - 1
+MOST_ID = 2**24 - 1
 
 
 @dataclass(frozen=True)
@@ -223,7 +216,7 @@ def _read_scores(row: _Row, value: Any, findings: Findings) -> None:
     found: dict[int, float] = {}
     for key, score in value.items():
         segment = int(key) if key.isascii() and key.isdigit() and len(key) < 9 else 0
-        if not 1 <= segment <= _MOST_ID or segment in found:
+        if not 1 <= segment <= MOST_ID or segment in found:
             message = "a segment's id must be an integer from 1 to 2^24 - 1, once an image"
             remedy = "Use the ids of the map's pixels as keys."
             findings.add("idmap.value", message, remedy, record=record, field="segment_id", value=key)
@@ -259,84 +252,3 @@ def _images_of(
         except InputError as error:
             findings.extend(error.findings)
     return images
-
-
-def write_id_maps(
-    predictions: Predictions,
-    path: str | Path,
-    *,
-    overwrite: bool = False,
-    threads: int | None = None,
-    progress: Progress = no_progress,
-) -> None:
-    """Write a map for each image that the predictions have a word on, then `scores.json`; segments are 1 to n.
-
-    Raises:
-        UsageError: masks overlap (every image is named), are empty, or the folder is there and not empty.
-        InputError: a mask is malformed.
-        OSError: the disk is full.
-    """
-    names = _written_names(predictions.images)
-    indices = np.flatnonzero(predictions.listed).tolist()
-    with folder_target(path, SCORES, overwrite=overwrite) as folder:
-
-        def one_image(index: int) -> Finding | None:
-            masks = predictions.masks(index)
-            problem = _cannot_hold(masks, f"image {predictions.images[index].id}", predictions.path)
-            if problem is None:
-                to_id_png(folder / f"{names[index]}.png", masks)
-            return problem
-
-        findings = Findings()
-        for problem in map_in_order(one_image, progress(indices, len(indices), "writing"), threads=threads):
-            if problem is not None:
-                findings.append(problem)
-        if findings.errors:
-            raise UsageError(findings)
-        with atomic_file(folder / SCORES) as out:
-            out.write(b"{")
-            for number, index in enumerate(indices):
-                scores = predictions.scores[predictions.rows(index)].tolist()
-                line = {str(segment): score for segment, score in enumerate(scores, 1)}
-                key = str(predictions.images[index].id)
-                out.write((b",\n" if number else b"\n") + dumps(key) + b":" + dumps(line))
-            out.write(b"\n}\n")
-
-
-def _cannot_hold(masks: RunLengths, record: str, path: Path | None) -> Finding | None:
-    """Return why a map cannot hold these masks, None if it can."""
-    file = None if path is None else str(path)
-    if not are_disjoint(masks):
-        message = "masks of the image overlap, and a map has one id a pixel"
-        remedy = "Make them disjoint first: `entityseg predictions resolve`."
-        return Finding("target.overlap", message, remedy, file=file, record=record)
-    empty = int((masks.areas == 0).sum())
-    if empty:
-        message = f"{empty} masks of the image have no pixel, and a map cannot show them"
-        remedy = "Drop them (`--lossy`), or convert to jsonl or coco."
-        return Finding("target.empty_mask", message, remedy, file=file, record=record)
-    if len(masks) > _MOST_ID:
-        raise input_error("idmap.value", f"{len(masks)} masks in one image", "Keep fewer.", record=record)
-    return None
-
-
-def _written_names(images: Sequence[ImageRecord]) -> list[str]:
-    """Return the stem of each image's map, such that the reader finds it again.
-
-    >>> _written_names([ImageRecord(7, "val/a.jpg", 2, 2), ImageRecord(8, "b.jpg", 2, 2)])
-    ['a', 'b']
-    >>> _written_names([ImageRecord(7, "x/a.jpg", 2, 2), ImageRecord(8, "y/a.jpg", 2, 2)])
-    ['7', '8']
-    """
-    stems = [PurePosixPath(image.file_name).stem for image in images]
-    # Some file systems do not tell capitals from small letters.
-    if not any(unsafe(stem) or "/" in stem for stem in stems) and len({s.casefold() for s in stems}) == len(
-        stems
-    ):
-        return stems
-    names = [str(image.id) for image in images]
-    for name in names:
-        if unsafe(name) or "/" in name or "\\" in name:
-            message, remedy = "an image's id cannot be a file's name", "Convert to jsonl or coco instead."
-            raise usage_error("target.name", message, remedy, field="image_id", value=name)
-    return names

@@ -11,7 +11,7 @@ import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import orjson
@@ -19,7 +19,6 @@ import orjson
 from entityseg.data.json_file import NotFinite, as_float, map_file, parse_json
 from entityseg.data.records import Dataset, ImageId, ImageRecord
 from entityseg.data.sources import EncodedSource
-from entityseg.data.threads import Progress, map_in_order, no_progress
 from entityseg.errors import Findings, InputError
 from entityseg.masks import coco
 from entityseg.masks.runlengths import Int64Array, Size
@@ -290,38 +289,3 @@ class _Reader:
             path=path,
             warnings=self.findings,
         )
-
-
-def write_jsonl(
-    predictions: Predictions,
-    file: IO[bytes],
-    *,
-    threads: int | None = None,
-    progress: Progress = no_progress,
-) -> None:
-    """Write one line for each image that the predictions have a word on.
-
-    Raises:
-        InputError: a mask is malformed.
-        OSError: the disk is full.
-    """
-
-    def one_image(index: int) -> bytes:
-        rows, masks = predictions.rows(index), predictions.masks(index)
-        segments = []
-        columns = zip(
-            coco.to_strings(masks), predictions.scores[rows].tolist(), predictions.category_ids[rows].tolist(),
-            strict=True,
-        )  # fmt: skip
-        for counts, score, category in columns:
-            segment: dict[str, Any] = {"counts": counts.decode("ascii"), "score": score}
-            if category != -1:
-                segment["category_id"] = category
-            segments.append(segment)
-        image = predictions.images[index]
-        record = {"image_id": image.id, "size": [image.height, image.width], "segments": segments}
-        return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
-
-    indices = np.flatnonzero(predictions.listed).tolist()
-    for line in map_in_order(one_image, progress(indices, len(indices), "writing"), threads=threads):
-        file.write(line)

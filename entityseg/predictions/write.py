@@ -48,7 +48,7 @@ def write_predictions(
     if not lossy:
         _refuse_loss(predictions, format)
     if format == "idmap":
-        from entityseg.predictions.idmap import write_id_maps
+        from entityseg.predictions.idmap_write import write_id_maps
 
         kept = _with_pixels(predictions) if lossy else predictions
         write_id_maps(kept, path, overwrite=overwrite, threads=threads, progress=progress)
@@ -59,8 +59,6 @@ def write_predictions(
         if format == "coco":
             write_coco_results(predictions, file, threads=threads, progress=progress)
         else:
-            from entityseg.predictions.jsonl import write_jsonl
-
             write_jsonl(predictions, file, threads=threads, progress=progress)
 
 
@@ -108,6 +106,44 @@ def write_coco_results(
         file.write(separator + b",\n".join(lines))
         separator = b",\n"
     file.write(b"\n]\n")
+
+
+def write_jsonl(
+    predictions: Predictions,
+    file: IO[bytes],
+    *,
+    threads: int | None = None,
+    progress: Progress = no_progress,
+) -> None:
+    """Write one line for each image that the predictions have a word on.
+
+    Raises:
+        InputError: a mask is malformed.
+        OSError: the disk is full.
+    """
+
+    def one_image(index: int) -> bytes:
+        rows, masks = predictions.rows(index), predictions.masks(index)
+        segments = []
+        columns = zip(
+            to_strings(masks), predictions.scores[rows].tolist(), predictions.category_ids[rows].tolist(),
+            strict=True,
+        )  # fmt: skip
+        for counts, score, category in columns:
+            segment: dict[str, Any] = {"counts": counts.decode("ascii"), "score": score}
+            if category != -1:
+                segment["category_id"] = category
+            segments.append(segment)
+        image = predictions.images[index]
+        record = {"image_id": image.id, "size": [image.height, image.width], "segments": segments}
+        return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+
+    indices = np.flatnonzero(predictions.listed).tolist()
+    if not indices:
+        # An empty file is one that was cut, for every reader; a blank line is a whole one without images.
+        file.write(b"\n")
+    for line in map_in_order(one_image, progress(indices, len(indices), "writing"), threads=threads):
+        file.write(line)
 
 
 def _refuse_loss(predictions: Predictions, format: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -70,7 +71,9 @@ def _style() -> Iterator[None]:
     """Put this module's style in force, whatever the user's own is; ticks read it when they are drawn."""
     import matplotlib as mpl
 
-    with mpl.rc_context():
+    with warnings.catch_warnings(), mpl.rc_context():
+        # A browser has letters for Chinese names even where matplotlib's font, which measures them, has not.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)  # type: ignore[arg-type]
         yield
@@ -93,7 +96,8 @@ def to_svg(figure: Figure, name: str) -> str:
     for stand_in, variable in _ON_PAGE.items():
         text = text.replace(stand_in, variable)
     # The page sets the size; the view box keeps the proportions.
-    return re.sub(r'<svg ([^>]*?)height="[^"]*"([^>]*?)width="[^"]*"', r"<svg \1\2", text, count=1)
+    head, tail = text.split(">", 1)
+    return re.sub(r' (width|height)="[^"]*"', "", head) + ">" + tail
 
 
 def to_png(figure: Figure, *, dpi: int = 150) -> bytes:
@@ -222,7 +226,7 @@ def image_sizes(widths: NDArray[np.integer[Any]], heights: NDArray[np.integer[An
     """Plot the width and height of each image, in pixels."""
     with _figure() as (figure, axes):
         axes.scatter(widths, heights, s=16, color=PALETTE[1], alpha=0.8, linewidths=0)
-        limit = 1.08 * max(1, *(int(side.max()) for side in (widths, heights) if len(side)))
+        limit = 1.08 * int(np.concatenate([widths, heights, [1]]).max())
         axes.set(xlabel="width in pixels", ylabel="height in pixels", xlim=(0, limit), ylim=(0, limit))
         return figure
 

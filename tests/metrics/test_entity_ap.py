@@ -279,3 +279,12 @@ def test_bad_scores_are_named(scores: list[float]) -> None:
     masks = masks_of("aabb")
     with pytest.raises(InputError, match="score.finite"):
         EntityAP().update(1, masks, masks, scores)
+
+
+def test_dense_arrays_do_as_well() -> None:
+    rng = np.random.default_rng(3)
+    gt, pred = rng.random((3, 9, 8)) < 0.5, rng.random((4, 9, 8)) < 0.5
+    dense, runs = EntityAP(), EntityAP()
+    dense.update(1, gt, pred.tolist(), [0.4, 0.3, 0.2, 0.1])
+    runs.update(1, from_dense(gt), from_dense(pred), [0.4, 0.3, 0.2, 0.1])
+    assert dense.compute() == runs.compute()

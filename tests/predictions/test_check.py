@@ -9,7 +9,7 @@ import numpy as np
 from entityseg.data.records import Dataset, ImageRecord
 from entityseg.masks import from_dense
 from entityseg.predictions import Predictions, check, write_predictions
-from entityseg.predictions.check import CheckCounts
+from entityseg.predictions.checking import CheckCounts
 
 
 def kinds(predictions: Predictions, **options: object) -> list[str]:
