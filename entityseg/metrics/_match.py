@@ -24,7 +24,18 @@ from entityseg.masks._numba import kernel, readonly
     types.int64[::1],
 )
 def match(  # type: ignore[no-untyped-def]
-    common, areas, gt_areas, range_areas, gt_range_areas, crowd, never_hit, thresholds, ranges, hits, ignored, n_gt
+    common,
+    areas,
+    gt_areas,
+    range_areas,
+    gt_range_areas,
+    crowd,
+    never_hit,
+    thresholds,
+    ranges,
+    hits,
+    ignored,
+    n_gt,
 ):
     """Match predictions, best first, with ground truth, and write one bit for each (range, threshold).
 

@@ -17,7 +17,8 @@ from entityseg.data.sources import EncodedSource, MaskSource
 from entityseg.data.views import checked_masks
 from entityseg.errors import Findings
 from entityseg.masks.runlengths import Int64Array, RunLengths, Size
-from entityseg.metrics.entity_ap import EntityAP, ImageMatches, Mode, match_image
+from entityseg.metrics.entity_ap import EntityAP
+from entityseg.metrics.matching import ImageMatches, Mode, match_image
 from entityseg.metrics.result import Counts, Score
 from entityseg.predictions.records import Predictions
 
@@ -60,7 +61,9 @@ def score(
     """
     dataset = gt if isinstance(gt, Dataset) else _load(gt)
     predictions = pred if isinstance(pred, Predictions) else _read(pred, dataset, mode)
-    table, found = evaluate(dataset, predictions, mode=mode, overlap=overlap, threads=threads, progress=progress)
+    table, found = evaluate(
+        dataset, predictions, mode=mode, overlap=overlap, threads=threads, progress=progress
+    )
     intervals = table.bootstrap(bootstrap, seed) if bootstrap else {}
     return Score(
         metric="AP" if overlap == "allow" else "AP^e",
@@ -219,9 +222,7 @@ def _disjoint(masks: RunLengths) -> bool:
     return are_disjoint(masks)
 
 
-def _painted(
-    masks: RunLengths, scores: NDArray[np.float64]
-) -> tuple[RunLengths, NDArray[np.float64], None]:
+def _painted(masks: RunLengths, scores: NDArray[np.float64]) -> tuple[RunLengths, NDArray[np.float64], None]:
     """Return the masks painted by score, without those that lost all their pixels."""
     from entityseg.masks import paint
     from entityseg.masks.order import by_score
@@ -252,7 +253,11 @@ def _positions(pred: Predictions, index: int) -> list[Any]:
 
 
 def _on_threads(
-    function: Callable[[int], Any], order: Iterable[int], total: int, threads: int | None, progress: Progress | None
+    function: Callable[[int], Any],
+    order: Iterable[int],
+    total: int,
+    threads: int | None,
+    progress: Progress | None,
 ) -> Iterator[tuple[int, Any]]:
     """Yield (index, result) in order; the kernels release the GIL, so images run side by side."""
     n_threads = threads or os.cpu_count() or 1

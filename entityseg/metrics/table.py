@@ -24,7 +24,10 @@ class Table(Generic[Row]):
             InputError: the unit is there already.
         """
         if unit in self.units:
-            message, remedy = "the unit was added before", "Feed each unit once; merge shards that do not share any."
+            message, remedy = (
+                "the unit was added before",
+                "Feed each unit once; merge shards that do not share any.",
+            )
             raise input_error("unit.duplicate", message, remedy, value=unit)
         self.units[unit] = row
 

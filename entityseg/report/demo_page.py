@@ -14,7 +14,7 @@ from entityseg.data.images import find_image
 from entityseg.data.records import Dataset
 from entityseg.errors import InputError
 from entityseg.masks.runlengths import RunLengths
-from entityseg.metrics.entity_ap import FIGURES
+from entityseg.metrics.precision import FIGURES
 from entityseg.predictions.records import Predictions
 from entityseg.report import plots
 from entityseg.report.colours import FALSE, MATCHED, MISSED

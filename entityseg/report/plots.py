@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from entityseg.metrics.entity_ap import IOU_THRESHOLDS, RECALLS
+from entityseg.metrics.matching import IOU_THRESHOLDS
+from entityseg.metrics.precision import RECALLS
 from entityseg.metrics.result import Score
 
 if TYPE_CHECKING:

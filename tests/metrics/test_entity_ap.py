@@ -20,7 +20,8 @@ from entityseg.data.coco_json import read_coco
 from entityseg.errors import InputError
 from entityseg.masks import RunLengths, from_dense
 from entityseg.metrics import EntityAP, evaluate
-from entityseg.metrics.entity_ap import AREA_RANGES, IOU_THRESHOLDS, RECALLS
+from entityseg.metrics.matching import AREA_RANGES, IOU_THRESHOLDS
+from entityseg.metrics.precision import RECALLS
 from entityseg.predictions.coco_results import read_coco_results
 from tests.metrics.cases import Record, random_case, write
 
