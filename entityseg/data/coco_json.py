@@ -119,7 +119,9 @@ def read_images(value: Any, findings: Findings) -> list[ImageRecord]:
         missing = [key for key in ("id", "file_name", "height", "width") if key not in record]
         if missing:
             message = f"the image has no {', '.join(missing)}"
-            findings.add("key.missing", message, "Give each image id, file_name, height and width.", record=where)
+            findings.add(
+                "key.missing", message, "Give each image id, file_name, height and width.", record=where
+            )
             continue
         image_id, name, size = record["id"], record["file_name"], (record["height"], record["width"])
         problem = size_problem(size)
@@ -191,9 +193,7 @@ def _list(value: Any, name: str, findings: Findings) -> Sequence[dict[str, Any]]
     return [record for record in value if isinstance(record, dict)]
 
 
-def _warn_of_unknown_categories(
-    records: Records, categories: Sequence[Category], findings: Findings
-) -> None:
+def _warn_of_unknown_categories(records: Records, categories: Sequence[Category], findings: Findings) -> None:
     known = np.array([category.id for category in categories], np.int64)
     unknown = np.flatnonzero(~np.isin(records.category_ids, known))
     for row in unknown.tolist():

@@ -21,9 +21,7 @@ from entityseg.data.records import ImageId, ImageRecord
 from entityseg.data.sources import EncodedSource
 from entityseg.masks.runlengths import Int64Array
 
-ANNOTATION_KEYS = frozenset(
-    {"id", "image_id", "category_id", "iscrowd", "area", "bbox", "segmentation"}
-)
+ANNOTATION_KEYS = frozenset({"id", "image_id", "category_id", "iscrowd", "area", "bbox", "segmentation"})
 # Records scanned before the pages of the file that they came from are let go.
 _BATCH = 1 << 12
 # Files above this are scanned by two threads; below, starting one costs more than it saves.

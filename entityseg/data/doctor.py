@@ -64,7 +64,7 @@ class Report:
 def examine(
     path: str | Path,
     *,
-    format: str | None = None,  # noqa: A002 - the command line's word
+    format: str | None = None,
     split: str | None = None,
     quick: bool = False,
     min_coverage: float = MIN_COVERAGE,

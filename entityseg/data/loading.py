@@ -19,6 +19,12 @@ _FORMATS_OF: dict[Kind, str] = {
     "instances": "coco-instances",
     "panoptic": "coco-panoptic",
 }
+# Of these kinds of file only these formats know anything; the others need not even be imported.
+_ORDER_OF: dict[Kind, tuple[str, ...]] = {
+    "entity": ("entity",),
+    "instances": ("entityseg-release", "coco-instances"),
+    "panoptic": ("entityseg-release", "coco-panoptic"),
+}
 # Formats whose masks are guarded by checksums of their own, so that opening them need not touch every mask.
 _CHECKSUMMED = frozenset({"parquet"})
 
@@ -26,7 +32,7 @@ _CHECKSUMMED = frozenset({"parquet"})
 def load(
     path: str | Path,
     *,
-    format: str | None = None,  # noqa: A002 - the command line's word
+    format: str | None = None,
     split: str | None = None,
     check: bool | None = None,
     image_root: str | Path | None = None,
@@ -74,7 +80,7 @@ def load(
 def choose(
     path: str | Path,
     *,
-    format: str | None = None,  # noqa: A002 - the command line's word
+    format: str | None = None,
     split: str | None = None,
 ) -> Reading:
     """Return the one way to read a path that fits the options.
@@ -105,7 +111,7 @@ def choose(
 def find_readings(
     path: str | Path,
     *,
-    format: str | None = None,  # noqa: A002 - the command line's word
+    format: str | None = None,
 ) -> list[Reading]:
     """List the ways to read a path.
 
@@ -126,7 +132,8 @@ def find_readings(
         return own if own or path.is_dir() else [Reading(chosen.name, path.stem, path)]
     found: list[Reading] = []
     claimed: set[Path] = set()
-    for known in map(get_format, _ORDER):
+    order = _ORDER_OF.get(peek(path), _ORDER) if path.suffix == ".json" and path.is_file() else _ORDER
+    for known in map(get_format, order):
         fresh = [one for one in known.readings(path) if one.path.resolve() not in claimed]
         claimed.update(one.path.resolve() for one in fresh)
         found += fresh

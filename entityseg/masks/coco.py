@@ -126,7 +126,11 @@ def explain(code: int, detail: int, size: Size) -> tuple[str, str, str]:
             f"counts has a character outside '0'..'o' at position {detail}",
             _AGAIN,
         ),
-        _decode.CUT_NUMBER: ("rle.cut", "counts ends inside a number", "The string was cut: write the file again."),
+        _decode.CUT_NUMBER: (
+            "rle.cut",
+            "counts ends inside a number",
+            "The string was cut: write the file again.",
+        ),
         _decode.LONG_NUMBER: (
             "rle.number",
             f"counts has a number of more characters than any run of this image needs, at position {detail}",
@@ -204,7 +208,9 @@ def _as_bytes(counts: Any, index: int, size: Size, findings: Findings) -> bytes 
             return counts.encode("ascii")
         except UnicodeEncodeError as error:
             message = f"counts has a character outside '0'..'o' at position {error.start}"
-            findings.add("rle.character", message, _AGAIN, record=f"masks[{index}]", field="counts", value=counts)
+            findings.add(
+                "rle.character", message, _AGAIN, record=f"masks[{index}]", field="counts", value=counts
+            )
             return None
     if isinstance(counts, bytes):
         return counts

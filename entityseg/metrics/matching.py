@@ -15,7 +15,7 @@ from entityseg.masks.runlengths import Int64Array, RunLengths
 
 Mode = Literal["canonical", "pycocotools"]
 
-# pycocotools' own floats: .55 is 0.55, but the seventh recall is 0.07 and not 0.07000000000000001.
+# pycocotools' own floats: the ninth is 0.8999999999999999.
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 # Pixels; both ends belong to the range.
 AREA_RANGES = {

@@ -16,7 +16,7 @@ from entityseg.masks.runlengths import Int64Array
 from entityseg.metrics.matching import AREA_RANGES, IOU_THRESHOLDS, ImageMatches, Mode
 from entityseg.metrics.table import sorted_units
 
-# pycocotools' own floats: the eighth is 0.07 and not 0.07000000000000001.
+# pycocotools' own floats: the one at 35 % is 0.35000000000000003.
 RECALLS = np.linspace(0.0, 1.0, 101)
 _T = len(IOU_THRESHOLDS)
 

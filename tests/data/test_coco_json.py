@@ -1,4 +1,4 @@
-"""The COCO reader: the fast scanner against a JSON parser, every legal spelling of a mask, and every kind of bad record."""
+"""The COCO reader: the scanner against a JSON parser, every legal spelling of a mask, every kind of bad record."""
 
 from __future__ import annotations
 
@@ -158,7 +158,12 @@ BAD_COUNTS = {
 
 @pytest.mark.parametrize(
     ("kind", "counts"),
-    [(kind, text) for kind, texts in BAD_COUNTS.items() for text in texts if not (kind == "rle.cut" and text == "5")],
+    [
+        (kind, text)
+        for kind, texts in BAD_COUNTS.items()
+        for text in texts
+        if not (kind == "rle.cut" and text == "5")
+    ],
 )
 def test_bad_counts_are_named_when_asked_for(tmp_path: Path, kind: str, counts: str) -> None:
     bad = annotation(1, segmentation={"size": SIZE, "counts": counts})
@@ -204,7 +209,10 @@ def test_unknown_categories_are_a_warning(tmp_path: Path) -> None:
         (b"[" * 100_000, "json.deep"),
         (b'{"images": [], "annotations": ["\xff"]}', "json.utf8"),
         (b"PK\x03\x04 no json", "json.invalid"),
-        (b'{"annotations": [], "images": [{"id": 1, "file_name": "a", "height": 0, "width": 4}]}', "image.size"),
+        (
+            b'{"annotations": [], "images": [{"id": 1, "file_name": "a", "height": 0, "width": 4}]}',
+            "image.size",
+        ),
         (
             b'{"annotations": [], "images": [{"id": 1, "file_name": "a", "height": 1000000, "width": 1000000}]}',
             "image.size",
@@ -226,7 +234,7 @@ def test_scanner_never_differs_from_a_parser() -> None:
     """Mutated JSON: what the scanner accepts, a JSON parser accepts too, with the same values."""
     rng = random.Random(0)
     records = [
-        annotation(1, extra={"a": [1, {"b": None}], "c": "x\\y\"z"}, score=0.5),
+        annotation(1, extra={"a": [1, {"b": None}], "c": 'x\\y"z'}, score=0.5),
         annotation(2, area=1e-3, flag=True, score=-2),
         annotation(3, segmentation={"counts": to_string([44, 2000 - 44]), "size": [40, 50]}, score=12),
     ]
@@ -263,7 +271,10 @@ def test_scanner_never_differs_from_a_parser() -> None:
             for key, column in (("id", _scan.ID), ("image_id", _scan.IMAGE_ID), ("iscrowd", _scan.ISCROWD)):
                 assert record.get(key, -1) == row[column]
             if "score" in record:
-                assert orjson.loads(text[row[_scan.SCORE_START] : row[_scan.SCORE_STOP]].tobytes()) == record["score"]
+                assert (
+                    orjson.loads(text[row[_scan.SCORE_START] : row[_scan.SCORE_STOP]].tobytes())
+                    == record["score"]
+                )
             assert orjson.loads(text[row[0] : row[1]].tobytes()) == record
     assert accepted > 2000
 

@@ -57,9 +57,7 @@ def test_compat_equals_pycocotools(seed: int, tmp_path: Path) -> None:
         rng = np.random.default_rng(seed)
         for prediction in predictions:
             prediction["bbox"] = [0, 0, float(rng.integers(1, 130)), float(rng.integers(1, 130))]
-    assert_equal(
-        ours(tmp_path, gt, predictions, "pycocotools"), pycocotools_figures(gt, predictions).stats
-    )
+    assert_equal(ours(tmp_path, gt, predictions, "pycocotools"), pycocotools_figures(gt, predictions).stats)
 
 
 def assert_equal(found: dict[str, float | None], stats: NDArray[np.float64]) -> None:
@@ -219,7 +217,9 @@ def gt_like(rng: np.random.Generator, gt: RunLengths, n: int) -> np.ndarray:
     from entityseg.masks import to_dense
 
     dense = to_dense(gt)
-    return np.array([dense[rng.integers(len(dense))] ^ (rng.random(dense.shape[1:]) < 0.15) for _ in range(n)])
+    return np.array(
+        [dense[rng.integers(len(dense))] ^ (rng.random(dense.shape[1:]) < 0.15) for _ in range(n)]
+    )
 
 
 @settings(max_examples=20, deadline=None)

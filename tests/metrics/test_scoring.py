@@ -26,7 +26,15 @@ def truth(*masks: Record, images: int = 1) -> Record:
     return {
         "images": [{"id": i, "file_name": f"{i}.png", "height": 6, "width": 8} for i in range(1, images + 1)],
         "annotations": [
-            {"id": i, "image_id": 1, "category_id": 1, "iscrowd": 0, "area": 1, "bbox": [0, 0, 1, 1], "segmentation": m}
+            {
+                "id": i,
+                "image_id": 1,
+                "category_id": 1,
+                "iscrowd": 0,
+                "area": 1,
+                "bbox": [0, 0, 1, 1],
+                "segmentation": m,
+            }
             for i, m in enumerate(masks, 1)
         ],
         "categories": [{"id": 1, "name": "entity"}],
@@ -54,7 +62,9 @@ def test_ground_truth_against_itself_is_one(tmp_path: Path) -> None:
 
 def test_counts(tmp_path: Path) -> None:
     empty = mask(slice(0, 0))
-    result = score(tmp_path, truth(LEFT, images=4), predicted((LEFT, 0.9)) + predicted((empty, 0.1), image_id=3))
+    result = score(
+        tmp_path, truth(LEFT, images=4), predicted((LEFT, 0.9)) + predicted((empty, 0.1), image_id=3)
+    )
     counts = result.counts
     assert (counts.expected, counts.predicted, counts.missing, counts.empty) == (4, 2, 2, 1)
     assert (counts.gt_masks, counts.predictions) == (1, 2)
@@ -123,7 +133,12 @@ def test_wrong_sizes_are_recognised(tmp_path: Path, size: list[int], words: str)
 
 @pytest.mark.parametrize(
     ("value", "kind"),
-    [(float("nan"), "score.finite"), (float("inf"), "score.finite"), ("0.5", "score.type"), (True, "score.type")],
+    [
+        (float("nan"), "score.finite"),
+        (float("inf"), "score.finite"),
+        ("0.5", "score.type"),
+        (True, "score.type"),
+    ],
 )
 def test_bad_scores_are_named(tmp_path: Path, value: Any, kind: str) -> None:
     with pytest.raises(InputError) as raised:

@@ -1,6 +1,7 @@
 """The materials of the texture scenes: colours and textures of every stuff category they use."""
 
 import math
+from typing import Any
 
 from entityseg.data.mini.canvas import Canvas, Colour, vary
 
@@ -48,7 +49,7 @@ STONES: tuple[Colour, ...] = (
 )
 
 
-def material(c: Canvas, name: str, **settings: object) -> int:
+def material(c: Canvas, name: str, **settings: Any) -> int:
     """An ink for a stuff entity of one of the categories in `STUFF`."""
     pairs, texture = STUFF[name]
     colour, second = pairs[int(c.rng.integers(len(pairs)))]

@@ -124,7 +124,7 @@ def make_scene(index: int, seed: int = 0) -> Scene:
         id_map=id_map,
         entities=entities,
         description={"look": look, "layout": layout.__name__, "title": title, "crowd": canvas.crowd}
-        | _about(entities, visible[list(number)]),
+        | _about(entities, visible[list(number)].astype(np.float64)),
     )
 
 

@@ -82,7 +82,7 @@ def pebbles(c: Canvas) -> str:
         size = float(np.hypot(*(cell - middle).T).mean())
         outline = smooth((cell - middle) * rng.uniform(0.72, 0.93) + middle, closed=True)
         if rng.random() < 0.12:
-            leaf(c, *middle, 0.6 * size, base)
+            leaf(c, float(middle[0]), float(middle[1]), 0.6 * size, base)
             continue
         colour = vary(rng, STONES[int(rng.integers(len(STONES)))], 12)
         name, texture = (
@@ -106,7 +106,7 @@ def pebbles(c: Canvas) -> str:
         c.shadow(outline + 0.09 * size, 75)
         c.polygon(outline, ink)
         if rng.random() < 0.05:
-            c.ellipse(*centre, 0.18 * size, 0.15 * size, base)
+            c.ellipse(centre[0], centre[1], 0.18 * size, 0.15 * size, base)
     if rng.random() < 0.6:
         odd_thing(c, rng.uniform(0.2, 0.8) * w, rng.uniform(0.2, 0.8) * h, 45 * u, base)
     strand(c, "wire", (60, 52, 48), max(2, 2 * u))

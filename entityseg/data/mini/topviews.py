@@ -7,6 +7,7 @@ import numpy as np
 from entityseg.data.mini import overhead as o
 from entityseg.data.mini.canvas import Canvas, Colour, shade, vary
 from entityseg.data.mini.clutter import blurred_corner, odd_thing, strand
+from entityseg.data.mini.figures import CLOTHES, pick
 from entityseg.data.mini.noise import blob, box, scatter, voronoi_cells, wander
 from entityseg.data.mini.shading import Style
 
@@ -75,9 +76,11 @@ def farmland(c: Canvas) -> str:
             o.crown(c, x + dx, y + dy, rng.uniform(9, 19) * u)
     for at in rng.integers(4, len(main) - 4, 4).tolist():
         step = main[at + 1] - main[at - 1]
+        x, y = main[at].tolist()
         o.car(
             c,
-            *main[at].tolist(),
+            x,
+            y,
             15 * u,
             math.atan2(step[1], step[0]),
             road,
@@ -127,9 +130,10 @@ def port(c: Canvas) -> str:
         if int(x / (5 * size)) % 4 != 3
     ]
     for k in rng.permutation(len(spots))[:limit].tolist():
-        paint = o.pick(c, o.CLOTHES, 14)
+        paint = pick(c, CLOTHES, 14)
         ink = c.add("container", paint, "lined", shade(paint, 0.8), shape="oblong", parent=quay, period=4 * u)
-        body = box(*spots[k], size, 0.46 * size)
+        x, y = spots[k]
+        body = box(x, y, size, 0.46 * size)
         c.shadow(body + 0.12 * size, 55)
         c.polygon(body, ink)
     for x in np.linspace(0.06, 0.94, c.number(2, 9, 12)).tolist():

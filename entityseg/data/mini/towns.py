@@ -70,29 +70,25 @@ def town(c: Canvas) -> str:
 def _block(c: Canvas, at: Points, side: float, tilt: float, ground: int) -> None:
     """One block of the town: a court, a pool with a house, or roofs and trees."""
     rng = c.rng
-    c.polygon(placed(box(0, 0, side, side), *at.tolist(), tilt), ground)
+    left, top = at.tolist()
+    c.polygon(placed(box(0, 0, side, side), left, top, tilt), ground)
     if len(c.sketches) > MOST - 10:
         return
     kind = rng.random()
     if kind < 0.14:
-        o.court(c, *at.tolist(), 0.7 * side, tilt, ground)
+        o.court(c, left, top, 0.7 * side, tilt, ground)
     elif kind < 0.24:
         for x, y in (scatter(rng, 8, side, side, 0.1 * side) - side / 2).tolist():
-            o.crown(
-                c,
-                *placed(np.array([[x, y]]), *at.tolist(), tilt)[0].tolist(),
-                rng.uniform(0.07, 0.13) * side,
-                ground,
-            )
+            x, y = placed(np.array([[x, y]]), left, top, tilt)[0].tolist()
+            o.crown(c, x, y, rng.uniform(0.07, 0.13) * side, ground)
     elif kind < 0.36:
-        o.building(c, *at.tolist(), 0.74 * side, 0.7 * side, tilt, ground)
+        o.building(c, left, top, 0.74 * side, 0.7 * side, tilt, ground)
     else:
         n = 3 if c.crowd == "crowded" else 2
         for i in range(n):
             for j in range(n):
-                x, y = placed(np.array([[i, j]]) * side / n + side * (0.5 / n - 0.5), *at.tolist(), tilt)[
-                    0
-                ].tolist()
+                middle = np.array([[i, j]]) * side / n + side * (0.5 / n - 0.5)
+                x, y = placed(middle, left, top, tilt)[0].tolist()
                 what = rng.random()
                 if what < 0.66:
                     turned = tilt + math.pi / 2 * int(rng.integers(2))
