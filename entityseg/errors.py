@@ -110,6 +110,10 @@ class Findings:
         if self._counts[key] <= SHOWN_PER_KIND:
             self._kept.append(finding)
 
+    def count_more(self, kind: str, number: int, severity: Severity = "error") -> None:
+        """Count findings of which enough are listed, so that a million of them cost nothing."""
+        self._counts[severity, kind] += number
+
     def extend(self, findings: Findings) -> None:
         """Add all of another collection, its uncounted ones included."""
         kept: Counter[tuple[Severity, str]] = Counter()
@@ -137,7 +141,10 @@ class Findings:
 
     def more(self) -> dict[str, int]:
         """Return how many findings of each kind were counted and not kept."""
-        over = {kind: count - SHOWN_PER_KIND for (_, kind), count in self._counts.items()}
+        over: Counter[str] = Counter()
+        for (_, kind), count in self._counts.items():
+            over[kind] += count
+        over.subtract(finding.kind for finding in self._kept)
         return {kind: count for kind, count in sorted(over.items()) if count > 0}
 
     def lines(self) -> list[str]:

@@ -120,9 +120,9 @@ def _text(result: Score) -> str:
         "",
         f"images: {counts.expected:,} expected, {counts.predicted:,} predicted, {counts.missing:,} missing, "
         f"{counts.empty:,} empty",
-        f"masks: {counts.gt_masks:,} in the ground truth, {counts.predictions:,} predicted",
-        f"mode: {result.mode}; overlap: {result.overlap}"
-        + (f" ({common.counted(counts.pred_overlapping, 'image')})" if counts.pred_overlapping else ""),
+        f"masks: {counts['gt_masks']:,} in the ground truth, {counts['predictions']:,} predicted",
+        f"mode: {result.mode}; overlap: {result.options['overlap']}"
+        + (f" ({common.counted(counts['pred_overlapping'], 'image')})" if counts["pred_overlapping"] else ""),
     ]
     if result.per_image is not None:
         names = list(next(iter(result.per_image.values()), {}))

@@ -128,7 +128,8 @@ def locate_image(dataset: Dataset, image: ImageRecord) -> FoundImage:
     root = dataset.image_root
     if root is None and dataset.path is not None:
         root = dataset.path if dataset.path.is_dir() else dataset.path.parent
-    return finder_for(root).locate(image.file_name) if root else FoundImage(None, "missing")
+    # Absolute, because finders are kept and the working folder may change.
+    return finder_for(root.absolute()).locate(image.file_name) if root else FoundImage(None, "missing")
 
 
 @lru_cache(maxsize=16)

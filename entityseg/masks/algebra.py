@@ -20,11 +20,13 @@ class Overlaps:
         pairs: int64 [k, 2], indices i < j of masks with a common pixel, ascending.
         pixels: int64 [k], the pixels each pair shares.
         total: sum of the masks' areas minus the area of their union, in pixels.
+        complete: whether all pairs are there; of very many only the first ones are looked for.
     """
 
     pairs: Int64Array
     pixels: Int64Array
     total: int
+    complete: bool = True
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -158,10 +160,14 @@ def are_disjoint(masks: RunLengths) -> bool:
 
 
 _MATRIX_CELLS = 1 << 20
+# A million masks have 5e11 pairs: neither memory nor time would do for all of them.
+_MOST_PAIRS, _MOST_COMPARED = 1 << 20, 1 << 31
 
 
 def overlaps(masks: RunLengths) -> Overlaps:
     """Return which masks share pixels, and how many.
+
+    All pairs are compared where that is possible in seconds; else the first ones are, and the result says so.
 
     >>> found = overlaps(RunLengths((1, 9), [0, 4, 2, 6, 7, 9], [0, 2, 4, 6]))
     >>> found.pairs.tolist(), found.pixels.tolist(), found.total
@@ -174,13 +180,16 @@ def overlaps(masks: RunLengths) -> Overlaps:
     pairs, pixels = [], []
     # Some rows of the matrix at a time: of many thousand masks it would not fit into memory.
     step = max(1, _MATRIX_CELLS // len(masks))
-    for start in range(0, len(masks), step):
+    listed = compared = start = 0
+    while start < len(masks) and listed < _MOST_PAIRS and compared < _MOST_COMPARED:
         common = intersections(masks[start : start + step], masks[start:])
         rows, columns = np.nonzero(np.triu(common, k=1))
         pairs.append(np.stack([rows, columns], axis=1) + start)
         pixels.append(common[rows, columns])
+        listed, compared, start = listed + len(rows), compared + common.size, start + step
     total = int(masks.areas.sum()) - int(union(masks).areas[0])
-    return Overlaps(frozen(np.concatenate(pairs)), frozen(np.concatenate(pixels)), total)
+    complete = start >= len(masks)
+    return Overlaps(frozen(np.concatenate(pairs)), frozen(np.concatenate(pixels)), total, complete)
 
 
 def paint(masks: RunLengths, order: Sequence[int] | NDArray[np.integer]) -> RunLengths:

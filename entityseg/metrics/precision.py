@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -11,10 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from entityseg.data.records import ImageId
 from entityseg.masks.runlengths import Int64Array
 from entityseg.metrics.matching import AREA_RANGES, IOU_THRESHOLDS, ImageMatches, Mode
-from entityseg.metrics.table import sorted_units
 
 # pycocotools' own floats: the one at 35 % is 0.35000000000000003.
 RECALLS = np.linspace(0.0, 1.0, 101)
@@ -50,9 +48,7 @@ FIGURES: dict[str, _Average] = {
 class Ranked:
     """The predictions of all images in one order, best score first."""
 
-    def __init__(self, units: Mapping[ImageId, ImageMatches], mode: Mode) -> None:
-        self.units = sorted_units(units)
-        matches = [units[unit] for unit in self.units]
+    def __init__(self, matches: Sequence[ImageMatches], mode: Mode) -> None:
         counts = [len(match.scores) for match in matches]
         scores = np.concatenate([np.empty(0), *(match.scores for match in matches)])
         # Stable: equal scores keep the order of image and rank, which pycocotools' curve depends on.
@@ -134,8 +130,8 @@ class Ranked:
         """Return the hits of each image at each threshold, int64 [images, 10]."""
         hits, ignored = self._bits(area)
         hits = np.where(self.rank < max_detections, hits & ~ignored, np.uint64(0))
-        found = np.empty((len(self.units), _T), np.int64)
+        found = np.empty((len(self.n_gt), _T), np.int64)
         for t in range(_T):
             hit = (hits >> np.uint64(t)) & np.uint64(1) != 0
-            found[:, t] = np.bincount(self.image[hit], minlength=len(self.units))
+            found[:, t] = np.bincount(self.image[hit], minlength=len(self.n_gt))
         return found

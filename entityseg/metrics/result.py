@@ -1,4 +1,4 @@
-"""What scoring gives back."""
+"""What scoring gives back, whatever the metric."""
 
 from __future__ import annotations
 
@@ -6,31 +6,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from entityseg.data.records import ImageId
 from entityseg.errors import Findings
+from entityseg.metrics.table import UnitId
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How many units there were.
+    """How many units (images, expressions, ...) there were.
 
     Attributes:
-        expected: images of the ground truth.
-        predicted: images on which the predictions have a word.
-        missing: images on which they have none; scored as if nothing was found.
-        empty: predicted images without any mask that has a pixel.
-        gt_masks, predictions: masks, crowd included.
-        gt_overlapping, pred_overlapping: images in which masks share pixels.
+        expected: units of the ground truth.
+        predicted: units on which the predictions have a word.
+        missing: units on which they have none; scored as if nothing was found.
+        empty: predicted units without any mask that has a pixel.
+        details: what else a metric counts, such as masks or images with overlap.
     """
 
     expected: int
     predicted: int
     missing: int
     empty: int
-    gt_masks: int
-    predictions: int
-    gt_overlapping: int
-    pred_overlapping: int
+    details: Mapping[str, int] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> int:
+        return self.details[name]
+
+    def to_json(self) -> dict[str, int]:
+        """Return all counts as one flat object."""
+        own = {name: getattr(self, name) for name in ("expected", "predicted", "missing", "empty")}
+        return {**own, **self.details}
 
 
 @dataclass(frozen=True)
@@ -38,39 +42,37 @@ class Score:
     """Figures of a metric with their intervals.
 
     Attributes:
-        metric: `AP^e` (no overlap) or `AP` (overlap allowed).
+        metric: its name, such as `AP^e` (no overlap) or `AP` (overlap allowed).
         mode: `canonical` or the name of a compat mode.
-        overlap: what was done with overlapping predictions: `refuse`, `resolve` or `allow`.
         values: figures as fractions, None where undefined.
         intervals: 95 % percentile bootstrap intervals over images; empty if not asked for.
         counts: units expected, predicted, missing, empty.
+        options: choices that change the figures, such as what was done with overlapping predictions.
         warnings: what was found and did not refuse the data.
-        per_image: figures of each image alone, if asked for.
+        per_image: figures of each unit alone, if asked for.
     """
 
     metric: str
     mode: str
-    overlap: str
     values: Mapping[str, float | None]
     intervals: Mapping[str, tuple[float, float] | None]
     counts: Counts
+    options: Mapping[str, str] = field(default_factory=dict)
     warnings: Findings = field(default_factory=Findings)
-    per_image: Mapping[ImageId, Mapping[str, float | None]] | None = None
+    per_image: Mapping[UnitId, Mapping[str, float | None]] | None = None
 
     def __getitem__(self, name: str) -> float | None:
         return self.values[name]
 
     def to_json(self) -> dict[str, Any]:
         """Return one JSON object: the figures under their own names, everything else beside them."""
-        from dataclasses import asdict
-
         result: dict[str, Any] = {
             **self.values,
             "metric": self.metric,
             "mode": self.mode,
-            "overlap": self.overlap,
+            **self.options,
             "intervals": {name: list(pair) if pair else None for name, pair in self.intervals.items()},
-            "counts": asdict(self.counts),
+            "counts": self.counts.to_json(),
             "warnings": self.warnings.to_json(),
         }
         if self.per_image is not None:

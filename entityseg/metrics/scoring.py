@@ -20,12 +20,11 @@ from entityseg.masks.runlengths import Int64Array, RunLengths, Size
 from entityseg.metrics.entity_ap import EntityAP
 from entityseg.metrics.matching import ImageMatches, Mode, match_image
 from entityseg.metrics.result import Counts, Score
+from entityseg.predictions.overlapping import add_overlaps
 from entityseg.predictions.records import Predictions
 
 # After so many images the pages of the mapped files are let go.
 _FORGET_EVERY = 32
-# Beyond so many predictions of an image its overlapping pairs are not told one by one.
-_PAIRS_NAMED = 2000
 Overlap = Literal["refuse", "resolve", "allow"]
 Progress = Callable[[Iterable[Any], int, str], Iterable[Any]]
 
@@ -68,10 +67,10 @@ def score(
     return Score(
         metric="AP" if overlap == "allow" else "AP^e",
         mode=mode,
-        overlap=overlap,
         values=table.compute(),
         intervals=intervals,
         counts=found.counts,
+        options={"overlap": overlap},
         warnings=found.findings,
         per_image=table.per_image() if per_image else None,
     )
@@ -117,10 +116,12 @@ def evaluate(
         predicted=predicted,
         missing=len(gt) - predicted,
         empty=empty,
-        gt_masks=gt.n_annotations,
-        predictions=len(pred.scores),
-        gt_overlapping=gt_overlapping,
-        pred_overlapping=pred_overlapping,
+        details={
+            "gt_masks": gt.n_annotations,
+            "predictions": len(pred.scores),
+            "gt_overlapping": gt_overlapping,
+            "pred_overlapping": pred_overlapping,
+        },
     )
     return table, Evaluated(counts, findings)
 
@@ -158,7 +159,7 @@ class _Job:
         if self.overlap != "allow" and not findings.errors:
             pred_overlaps = not _disjoint(masks)
             if pred_overlaps and self.overlap == "refuse":
-                self._refuse(masks, index, findings)
+                add_overlaps(pred, index, masks, findings)
             elif pred_overlaps:
                 masks, scores, pred_areas = _painted(masks, scores)
         matches = match_image(
@@ -185,35 +186,14 @@ class _Job:
         found = overlaps(masks)
         findings.add(
             "gt.overlap",
-            f"{len(found.pairs)} pairs of ground-truth masks share {found.total} pixels; scored all the same",
+            f"{'' if found.complete else 'at least '}{len(found)} pairs of ground-truth masks share {found.total} "
+            "pixels; scored all the same",
             "Run `entityseg data doctor` on the ground truth.",
             file=None if self.gt.path is None else str(self.gt.path),
             record=f"image {self.gt.images[index].id}",
             severity="warning",
         )
         return True
-
-    def _refuse(self, masks: RunLengths, index: int, findings: Findings) -> None:
-        from entityseg.masks import overlaps, union_area
-
-        file = None if self.pred.path is None else str(self.pred.path)
-        record = f"image {self.gt.images[index].id}"
-        remedy = "Use --resolve-overlap (the higher score keeps the pixels) or --allow-overlap (plain AP)."
-        if len(masks) > _PAIRS_NAMED:
-            shared = int(masks.areas.sum()) - union_area(masks)
-            message = f"{len(masks)} predictions share {shared} pixels; AP^e needs disjoint masks"
-            findings.add("pred.overlap", message, remedy, file=file, record=record)
-            return
-        found = overlaps(masks)
-        positions = _positions(self.pred, index)
-        for (i, j), pixels in zip(found.pairs.tolist(), found.pixels.tolist(), strict=True):
-            findings.add(
-                "pred.overlap",
-                f"predictions {positions[i]} and {positions[j]} share {pixels} pixels; AP^e needs disjoint masks",
-                remedy,
-                file=file,
-                record=record,
-            )
 
 
 def _disjoint(masks: RunLengths) -> bool:
@@ -243,13 +223,6 @@ def _forget(*sources: MaskSource) -> None:
     for source in sources:
         if isinstance(source, EncodedSource):
             source.forget()
-
-
-def _positions(pred: Predictions, index: int) -> list[Any]:
-    """Return how each prediction of an image is named: its index in the file, where it has one."""
-    if isinstance(pred.source, EncodedSource):
-        return [f"[{position}]" for position in pred.source.positions[pred.rows(index)].tolist()]
-    return list(range(int(pred.offsets[index + 1] - pred.offsets[index])))
 
 
 def _on_threads(

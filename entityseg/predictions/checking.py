@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from entityseg.data.records import Dataset
-from entityseg.data.sources import EncodedSource
 from entityseg.data.threads import Progress, map_in_order, no_progress
 from entityseg.data.views import checked_masks
-from entityseg.errors import Findings, InputError
-from entityseg.masks import RunLengths, overlaps
+from entityseg.errors import Findings, InputError, Severity
+from entityseg.masks import RunLengths
 from entityseg.masks.coco import to_strings
+from entityseg.predictions.overlapping import add_overlaps, place_of
 from entityseg.predictions.read import PredictionFormat, read_predictions
 from entityseg.predictions.records import Predictions
 
@@ -152,40 +152,25 @@ class _Job:
             remedy = "Keep the best ones, or nothing: the rest does no harm."
             message = f"{n} predictions in one image; {counted}"
             findings.add("pred.many", message, remedy, record=record, severity="warning")
-        overlapping = self._add_overlaps(masks, index, record, findings)
+        severity: Severity = "warning" if self.overlap else "error"
+        overlapping = add_overlaps(predictions, index, masks, findings, severity)
         return _Image(findings, empty=not masks.areas.any(), overlaps=overlapping)
-
-    def _place(self, index: int, row: int) -> str:
-        """Return where a mask of the image stands in the file."""
-        source, start = self.predictions.source, int(self.predictions.offsets[index])
-        return source.record_of(start + row) if isinstance(source, EncodedSource) else f"mask {row}"
 
     def _add_empty(self, masks: RunLengths, index: int, record: str, findings: Findings) -> None:
         for row in np.flatnonzero(masks.areas == 0).tolist():
             message, remedy = "the mask has no pixel; it can only be a false positive", "Leave it out."
-            place = f"{record}, {self._place(index, row)}"
+            place = f"{record}, {place_of(self.predictions, index)(row)}"
             findings.add("mask.empty", message, remedy, record=place, severity="warning")
 
     def _add_duplicates(self, masks: RunLengths, index: int, record: str, findings: Findings) -> None:
         first: dict[bytes, int] = {}
+        place_in = place_of(self.predictions, index)
         for row, text in enumerate(to_strings(masks)):
             same = first.setdefault(text, row)
             if same != row and masks.areas[row]:
-                message = f"the mask is the same as {self._place(index, same)}, pixel for pixel"
-                place = f"{record}, {self._place(index, row)}"
+                message = f"the mask is the same as {place_in(same)}, pixel for pixel"
+                place = f"{record}, {place_in(row)}"
                 findings.add("mask.duplicate", message, "Leave one out.", record=place, severity="warning")
-
-    def _add_overlaps(self, masks: RunLengths, index: int, record: str, findings: Findings) -> bool:
-        found = overlaps(masks)
-        for (i, j), pixels in zip(found.pairs.tolist(), found.pixels.tolist(), strict=True):
-            findings.add(
-                "pred.overlap",
-                f"{self._place(index, i)} and {self._place(index, j)} share {pixels} pixels; AP^e needs disjoint masks",
-                "Make them disjoint: `entityseg predictions resolve`, or score with --resolve-overlap.",
-                record=record,
-                severity="warning" if self.overlap else "error",
-            )
-        return len(found) > 0
 
 
 def _check_scores(predictions: Predictions, findings: Findings) -> None:

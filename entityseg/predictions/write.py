@@ -78,32 +78,31 @@ def write_coco_results(
         OSError: the disk is full.
     """
 
-    def one_image(index: int) -> list[bytes]:
+    def one_image(index: int) -> bytearray:
         rows, masks = predictions.rows(index), predictions.masks(index)
         image = predictions.images[index]
         size = [image.height, image.width]
         columns = zip(
-            to_strings(masks),
-            predictions.scores[rows].tolist(),
-            predictions.category_ids[rows].tolist(),
+            to_strings(masks), predictions.scores[rows].tolist(), predictions.category_ids[rows].tolist(),
             strict=True,
-        )
-        records: list[dict[str, Any]] = [
-            {
+        )  # fmt: skip
+        # One text that grows: every bytes object that orjson returns occupies a kilobyte at least.
+        text = bytearray()
+        for counts, score, category in columns:
+            record = {
                 "image_id": image.id,
                 "category_id": 1 if category == -1 else category,
                 "segmentation": {"size": size, "counts": counts.decode("ascii")},
                 "score": score,
             }
-            for counts, score, category in columns
-        ]
-        return [orjson.dumps(record) for record in records]
+            text += (b",\n" if text else b"") + orjson.dumps(record)
+        return text
 
     file.write(b"[")
     separator = b"\n"
     indices = np.flatnonzero(np.diff(predictions.offsets)).tolist()
     for lines in map_in_order(one_image, progress(indices, len(indices), "writing"), threads=threads):
-        file.write(separator + b",\n".join(lines))
+        file.write(separator + lines)
         separator = b",\n"
     file.write(b"\n]\n")
 

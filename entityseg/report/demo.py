@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+import entityseg
 from entityseg.data.mini.scene import N_SCENES
 from entityseg.data.records import Dataset
 from entityseg.data.threads import Progress, no_progress
@@ -22,7 +23,6 @@ from entityseg.report.summary import Summary, summarise
 
 # Its presence says that the folder is ours to write in, and what it holds.
 MARKER = ".entityseg-demo.json"
-_VERSION = 1
 _OWN = ("mini", "data", "predictions", "index.html")
 # Predictions are made for this many images of somebody's own data at the most.
 _MOST_IMAGES = 64
@@ -175,7 +175,7 @@ def _claim(out: Path) -> None:
         message = "the folder is not empty and was not made by `entityseg demo`"
         raise usage_error("demo.foreign", message, "Name another folder (`--out`).", file=str(out))
     if not (out / MARKER).is_file():
-        write_json(out / MARKER, {"made_by": "entityseg demo", "version": _VERSION})
+        write_json(out / MARKER, {"made_by": "entityseg demo"})
     for name in ("data", "predictions"):
         if (out / name).is_dir():
             shutil.rmtree(out / name)
@@ -192,7 +192,7 @@ def _mini(out: Path, scenes: int, seed: int, progress: Progress) -> Dataset:
         message = "the mini dataset has at least 4 scenes"
         raise usage_error("demo.scenes", message, "Give 4 or more (`--scenes`).", value=scenes)
     folder = out / "mini"
-    wanted = {"made_by": "entityseg demo", "version": _VERSION, "scenes": scenes, "seed": seed}
+    wanted = {"made_by": "entityseg demo", "version": entityseg.__version__, "scenes": scenes, "seed": seed}
     if json.loads((out / MARKER).read_bytes()) != wanted or not (folder / WHOLE).is_file():
         if folder.is_dir():
             shutil.rmtree(folder)
@@ -213,6 +213,7 @@ def _there_and_back(dataset: Dataset, folder: Path, *, threads: int | None, prog
     from entityseg.data.compare import compare
     from entityseg.data.conversion import convert
     from entityseg.data.formats import get_format
+    from entityseg.data.formats.coco_panoptic import FILE_NAME
 
     options: dict[str, Any] = {"threads": threads, "progress": progress}
     there, back = folder / "coco_panoptic", folder / "entity_again"
@@ -221,7 +222,8 @@ def _there_and_back(dataset: Dataset, folder: Path, *, threads: int | None, prog
     except UsageError as error:
         # Such as masks that overlap: a map of ids cannot hold them, which is worth showing too.
         return Conversion(refused=error.findings)
-    convert(there, back, to="entity", from_="coco-panoptic", **options)
+    # The file, because a folder without any image is not recognised as panoptic.
+    convert(there / FILE_NAME, back, to="entity", from_="coco-panoptic", **options)
     again = get_format("entity").read(back)
     if keeps_segment_ids(again) and not keeps_segment_ids(dataset):
         # Segment ids repeat from image to image, entity ids do not: the segments' own are kept beside them.

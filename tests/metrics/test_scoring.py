@@ -67,7 +67,7 @@ def test_counts(tmp_path: Path) -> None:
     )
     counts = result.counts
     assert (counts.expected, counts.predicted, counts.missing, counts.empty) == (4, 2, 2, 1)
-    assert (counts.gt_masks, counts.predictions) == (1, 2)
+    assert (counts["gt_masks"], counts["predictions"]) == (1, 2)
 
 
 def test_overlap_is_refused_with_image_masks_and_pixels(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_overlap_resolved_gives_pixels_to_the_higher_score(tmp_path: Path) -> No
     # The middle takes half of each: their IoU falls to 12/24 = .5, and the middle's with each is 12/36.
     result = score(tmp_path, truth(LEFT, RIGHT), predicted(*pairs), overlap="resolve")
     assert result["AR@100@.5"] == 1.0 and result["AP75"] == 0.0
-    assert result.counts.pred_overlapping == 1
+    assert result.counts["pred_overlapping"] == 1
 
 
 def test_a_prediction_that_is_painted_over_is_gone(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_overlapping_ground_truth_is_scored_with_a_warning(tmp_path: Path) -> No
     result = score(tmp_path, truth(LEFT, MIDDLE), predicted((LEFT, 0.9)))
     (warning,) = result.warnings
     assert warning.kind == "gt.overlap" and "share 12 pixels" in warning.message
-    assert result.counts.gt_overlapping == 1 and result["AR@100@.5"] == 0.5
+    assert result.counts["gt_overlapping"] == 1 and result["AR@100@.5"] == 0.5
 
 
 def test_crowds_may_overlap(tmp_path: Path) -> None:

@@ -118,6 +118,14 @@ def test_what_a_map_cannot_hold_is_said_and_the_rest_goes_on(small, tmp_path):
     assert done.scores["good"]["AP"] > 0
 
 
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_dataset_without_masks_or_without_images(small, tmp_path, kept):
+    bare = [one.select(np.zeros(len(one), bool)) for one in small][:kept]
+    get_format("entity").write(Dataset.build(bare, small.categories), tmp_path / "bare")
+    done = run_demo(tmp_path / "out", data=tmp_path / "bare", bootstrap=10)
+    assert done.conversion.lossless and done.scores["good"]["AP"] is None and done.page.is_file()
+
+
 def test_coco_panoptic_there_and_back(shared_data, tmp_path):
     done = run_demo(
         tmp_path / "out", data=shared_data / "coco_panoptic_sample/panoptic_examples.json", bootstrap=0
