@@ -240,6 +240,9 @@ def _segmentation(text, p, stop, row):  # type: ignore[no-untyped-def]
     if text[p] != OPEN_OBJECT:
         return _FAIL
     p += 1
+    # Of a key that stands twice the last one counts, as for every JSON parser.
+    row[COUNTS_START] = -1
+    row[SEEN] &= ~SEEN_SIZE
     while True:
         start, end, p = _key(text, p, stop, True)
         if start < 0 or p >= stop:

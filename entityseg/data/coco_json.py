@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from entityseg.data import _scan, coco_slow
 from entityseg.data.coco_records import Records, Wanted, join, scan_list
-from entityseg.data.json_file import map_file, parse_json, parse_json_file, require_type
+from entityseg.data.json_file import is_integer, map_file, parse_json, parse_json_file, require_type
 from entityseg.data.records import Category, Dataset, ImageId, ImageRecord
 from entityseg.errors import Findings
 from entityseg.masks.size import size_problem
@@ -125,9 +125,10 @@ def read_images(value: Any, findings: Findings) -> list[ImageRecord]:
             continue
         image_id, name, size = record["id"], record["file_name"], (record["height"], record["width"])
         problem = size_problem(size)
-        if isinstance(image_id, bool) or not isinstance(image_id, int | str):
+        if not isinstance(image_id, str) and not is_integer(image_id):
             message = "the id of an image must be an integer"
-            findings.add("id.type", message, "Write an integer.", record=where, field="id", value=image_id)
+            remedy = "Write a whole number of at most 63 bits."
+            findings.add("id.type", message, remedy, record=where, field="id", value=image_id)
         elif not isinstance(name, str):
             message = "file_name must be a string"
             findings.add("name.type", message, "Write the name.", record=where, field="file_name", value=name)
@@ -151,9 +152,10 @@ def read_categories(value: Any, findings: Findings) -> list[Category]:
     for i, record in enumerate(_list([] if value is None else value, "categories", findings)):
         where = f"categories[{i}]"
         category_id, name = record.get("id"), record.get("name")
-        if isinstance(category_id, bool) or not isinstance(category_id, int) or not isinstance(name, str):
+        if not is_integer(category_id) or not isinstance(name, str):
             message = "a category needs an integer id and a name"
-            findings.add("category.invalid", message, "Write id and name.", record=where, value=record)
+            remedy = "Write the id as a whole number of at most 63 bits, and the name as a string."
+            findings.add("category.invalid", message, remedy, record=where, field="id, name", value=record)
             continue
         if category_id in seen:
             message = f"the id is that of categories[{seen[category_id]}] too"

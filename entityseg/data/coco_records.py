@@ -152,7 +152,7 @@ def join(
     if ((seen & needed) != needed).any() or (rows[:, _scan.COUNTS_START] < 0).any():
         return None
     crowd = rows[:, _scan.ISCROWD]
-    if (crowd > 1).any() or (crowd < -1).any():
+    if ((crowd > 1) | (crowd < 0) & (seen & _scan.SEEN_CROWD > 0)).any():
         return None
     if wanted.ids and len(np.unique(rows[:, _scan.ID])) < len(rows):
         return None

@@ -9,15 +9,13 @@ from typing import Any
 import numpy as np
 
 from entityseg.data.coco_records import Records, Wanted
-from entityseg.data.json_file import NotFinite, as_float
+from entityseg.data.json_file import NotFinite, as_float, is_integer
 from entityseg.data.records import ImageId, ImageRecord
 from entityseg.data.sources import EncodedSource
 from entityseg.errors import Findings, InputError
 from entityseg.masks import coco
 from entityseg.masks.runlengths import Size
 from entityseg.masks.size import size_problem
-
-_INT64 = 2**63 - 1
 
 
 def read_records(
@@ -121,10 +119,9 @@ class _Record:
             )
             return None
         image_id = self.record["image_id"]
-        if isinstance(image_id, bool) or not isinstance(image_id, int | str):
-            self.add(
-                "id.type", "image_id must be an integer", "Write it without quotes.", "image_id", image_id
-            )
+        if not isinstance(image_id, str) and not is_integer(image_id):
+            remedy = "Write a whole number of at most 63 bits, without quotes and decimal point."
+            self.add("id.type", "image_id must be an integer", remedy, "image_id", image_id)
             return None
         if image_id not in index_of:
             message, remedy = "no image has this id", "Use the ids of the ground truth's `images`."
@@ -140,15 +137,10 @@ class _Record:
                 self.add("key.missing", f"the record has no {key}", f"Give each record its {key}.", key)
             return -1
         value = self.record[key]
-        if isinstance(value, bool) or not isinstance(value, int) or abs(value) > _INT64:
+        if not is_integer(value):
             if required:
-                self.add(
-                    "id.type",
-                    f"{key} must be an integer",
-                    "Write a 64-bit integer without quotes.",
-                    key,
-                    value,
-                )
+                remedy = "Write a whole number of at most 63 bits, without quotes and decimal point."
+                self.add("id.type", f"{key} must be an integer", remedy, key, value)
             return -1
         return value
 

@@ -6,7 +6,7 @@ import json
 import math
 import mmap
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import orjson
@@ -27,7 +27,7 @@ class NotFinite:
         self.text = text
 
     def __repr__(self) -> str:
-        return self.text
+        return self.text if len(self.text) < 50 else f"a number of {len(self.text)} characters"
 
 
 def map_file(path: Path) -> tuple[mmap.mmap, NDArray[np.uint8]]:
@@ -94,15 +94,25 @@ def parse_json(data: bytes | mmap.mmap | memoryview, file: str) -> Any:
     except UnicodeDecodeError as error:
         message = f"the file is not UTF-8: byte {raw[error.start]:#04x} at position {error.start}"
         raise input_error("json.utf8", message, "Write the file as UTF-8.", file=file) from None
-    if "NaN" in text or "Infinity" in text:
+    if "NaN" in text or "Infinity" in text or "infinity" in reason:
         try:
-            return json.loads(text, parse_constant=NotFinite)
+            return json.loads(text, parse_constant=NotFinite, parse_float=_float, parse_int=_int)
         except (ValueError, RecursionError):
             pass  # Broken in another way too, which orjson's message says.
     cut = view.nbytes and bytes(view[-64:]).rstrip()[-1:] not in (b"}", b"]")
-    message = f"the file is no valid JSON at {place}: {reason}"
+    message = f"the file is no valid JSON: {reason}"
     remedy = "The file looks cut off: write or download it again." if cut else "Write it with a JSON library."
     raise input_error("json.invalid", message, remedy, file=file, record=place) from None
+
+
+def _float(text: str) -> float | NotFinite:
+    value = float(text)
+    return value if math.isfinite(value) else NotFinite(text)
+
+
+def _int(text: str) -> int | float | NotFinite:
+    # As orjson: what does not fit 64 bits is a float. Python itself refuses more than 4,300 digits.
+    return int(text) if len(text) < 20 and -(2**63) <= int(text) < 2**64 else _float(text)
 
 
 def as_float(value: Any) -> float:
@@ -119,6 +129,15 @@ def as_float(value: Any) -> float:
         return math.inf if value > 0 else -math.inf
 
 
+def is_integer(value: Any) -> TypeGuard[int]:
+    """Return whether a JSON value is an integer of 64 bits with its sign; 1.0 and true are none.
+
+    >>> is_integer(2**63 - 1), is_integer(2**63), is_integer(1.0), is_integer(True)
+    (True, False, False, False)
+    """
+    return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
+
+
 def require_type(value: Any, kind: type[Any], what: str, file: str) -> Any:
     """Return `value` if it is a `kind`, else raise `InputError` naming what it should be."""
     if isinstance(value, kind):
@@ -133,6 +152,7 @@ __all__ = [
     "NotFinite",
     "as_float",
     "forget_pages",
+    "is_integer",
     "map_file",
     "parse_json",
     "parse_json_file",

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from entityseg.data.formats import FORMATS, Reading, get_format
 from entityseg.data.formats.base import Format
+from entityseg.data.json_file import parse_json_file
 from entityseg.data.peek import Kind, peek
 from entityseg.data.records import Dataset
 from entityseg.data.threads import Progress, no_progress
-from entityseg.errors import Finding, MissingFileError, UsageError, usage_error
+from entityseg.errors import EntitySegError, Finding, InputError, MissingFileError, usage_error
 
 # A file that two formats could read goes to the first: those that know it by a mark or a name come first.
 _ORDER = ("parquet", "entity", "entityseg-release", "coco-panoptic", "idmap", "semantic", "coco-instances")
@@ -144,10 +145,15 @@ def _listed(readings: Sequence[Reading]) -> str:
     return "".join(f"\n  --from {one.format} --split {one.split}   {one.path}" for one in readings) + "\n"
 
 
-def _nothing(path: Path, wanted: str | None) -> UsageError:
+def _nothing(path: Path, wanted: str | None) -> EntitySegError:
     """Return the error for a path in which nothing was found, saying what was looked for."""
     if path.is_file() and wanted is None:
         kind = peek(path)
+        if kind == "other" and path.suffix.lower() == ".json":
+            try:
+                parse_json_file(path)
+            except InputError as error:
+                return error
         if kind == "list":
             message = (
                 "the file is a list, as predictions are; a dataset is an object with images and annotations"

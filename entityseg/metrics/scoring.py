@@ -63,12 +63,24 @@ def score(
     table, found = evaluate(
         dataset, predictions, mode=mode, overlap=overlap, threads=threads, progress=progress
     )
-    intervals = table.bootstrap(bootstrap, seed) if bootstrap else {}
+    return result_of(table, found, overlap=overlap, bootstrap=bootstrap, seed=seed, per_image=per_image)
+
+
+def result_of(
+    table: EntityAP,
+    found: Evaluated,
+    *,
+    overlap: Overlap,
+    bootstrap: int = 1000,
+    seed: int = 0,
+    per_image: bool = False,
+) -> Score:
+    """Return what an evaluation gave; arguments are those of `score`."""
     return Score(
         metric="AP" if overlap == "allow" else "AP^e",
-        mode=mode,
+        mode=table.mode,
         values=table.compute(),
-        intervals=intervals,
+        intervals=table.bootstrap(bootstrap, seed) if bootstrap else {},
         counts=found.counts,
         options={"overlap": overlap},
         warnings=found.findings,

@@ -290,7 +290,7 @@ def _score(
     progress: Progress,
 ) -> tuple[dict[str, Score], dict[str, NDArray[np.float64] | None]]:
     """Score each file as `entityseg score entity` does; predictions that overlap give AP instead of AP^e."""
-    from entityseg.metrics.scoring import Overlap, evaluate
+    from entityseg.metrics.scoring import Overlap, evaluate, result_of
     from entityseg.predictions import read_predictions
 
     scores, curves = {}, {}
@@ -305,13 +305,5 @@ def _score(
             overlap = "allow"
             table, found = evaluate(truth, predictions, overlap=overlap, threads=threads, progress=progress)
         curves[name] = table.curves()
-        scores[name] = Score(
-            metric="AP^e" if overlap == "refuse" else "AP",
-            mode="canonical",
-            overlap=overlap,
-            values=table.compute(),
-            intervals=table.bootstrap(bootstrap, seed) if bootstrap else {},
-            counts=found.counts,
-            warnings=found.findings,
-        )
+        scores[name] = result_of(table, found, overlap=overlap, bootstrap=bootstrap, seed=seed)
     return scores, curves

@@ -160,7 +160,7 @@ def test_overlap_is_refused_and_named(files: dict[str, Path], capsys: Capture) -
     shown = capsys.readouterr()
     finding = json.loads(shown.out)["findings"][0]
     assert (finding["kind"], finding["record"]) == ("pred.overlap", "image 1")
-    assert "[0] and [1] share" in finding["message"]
+    assert "predictions[0] and predictions[1] share" in finding["message"]
     assert "--resolve-overlap" in shown.err
     assert "Traceback" not in shown.err
 

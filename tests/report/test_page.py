@@ -100,10 +100,8 @@ def test_page_is_the_same_each_time(tmp_path):
 
 
 def test_score_table_has_intervals_and_dashes():
-    counts = Counts(1, 1, 0, 0, 1, 1, 0, 0)
-    score = Score(
-        "AP^e", "canonical", "refuse", {"AP": 0.5, "APs": None}, {"AP": (0.25, 0.75), "APs": None}, counts
-    )
+    counts = Counts(1, 1, 0, 0)
+    score = Score("AP^e", "canonical", {"AP": 0.5, "APs": None}, {"AP": (0.25, 0.75), "APs": None}, counts)
     table = score_table({"mine": score}, ["AP", "APs"])
     assert list(table.columns) == ["predictions", "AP^e", "APs"]
     row = table.cells[0]

@@ -12,7 +12,7 @@ def a_score(ap, interval=None):
     intervals = (
         {} if interval is None else {"AP": interval, "AP50": (0.8, 1.0), "AP75": None, "AR@100": (0.3, 0.5)}
     )
-    return Score("AP^e", "canonical", "refuse", values, intervals, Counts(1, 1, 0, 0, 1, 1, 0, 0))
+    return Score("AP^e", "canonical", values, intervals, Counts(1, 1, 0, 0))
 
 
 CURVES = np.linspace(1, 0, 10)[:, None] * np.linspace(1, 0, 101)[None, :]

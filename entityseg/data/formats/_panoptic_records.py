@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from entityseg.data.formats._png_files import add_unsafe, unsafe
+from entityseg.data.json_file import is_integer
 from entityseg.data.records import Category, ImageRecord
 from entityseg.errors import Findings
 from entityseg.masks.runlengths import Int64Array
@@ -141,7 +142,7 @@ def _segment(
 
     before = findings.errors
     segment_id, category_id = segment.get("id"), segment.get("category_id")
-    if not _is_integer(segment_id) or not 1 <= segment_id <= MAX_ID:
+    if not is_integer(segment_id) or not 1 <= segment_id <= MAX_ID:
         message = "the id of a segment must be an integer in 1 to 2^24 - 1 (0 is void)"
         add("id.value", message, "Write R + 256 G + 65536 B.", "id")
     elif segment_id in seen:
@@ -149,7 +150,7 @@ def _segment(
         add("id.duplicate", message, "Give each segment its own id and colour.", "id")
     else:
         seen.add(segment_id)
-    if not _is_integer(category_id):
+    if not is_integer(category_id):
         add(
             "id.type", "category_id must be an integer", "Write the id of one of `categories`.", "category_id"
         )
@@ -158,13 +159,9 @@ def _segment(
     crowd = segment.get("iscrowd", 0)
     if crowd not in (0, 1) or isinstance(crowd, float):
         add("iscrowd.value", "iscrowd must be 0 or 1", "Write 0 or 1.", "iscrowd")
-    if findings.errors > before or not _is_integer(segment_id) or not _is_integer(category_id):
+    if findings.errors > before or not is_integer(segment_id) or not is_integer(category_id):
         return None
     area: Any = segment.get("area")
     # The area is only informative, so one that is no number is no finding.
     is_area = isinstance(area, int | float) and not isinstance(area, bool) and abs(area) < 2**53
     return segment_id, category_id, bool(crowd), float(area) if is_area else math.nan
-
-
-def _is_integer(value: Any) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
