@@ -22,8 +22,7 @@ from entityseg.data.sources import EncodedSource
 from entityseg.masks.runlengths import Int64Array
 
 ANNOTATION_KEYS = frozenset({"id", "image_id", "category_id", "iscrowd", "area", "bbox", "segmentation"})
-# Records scanned before the pages of the file that they came from are let go.
-_BATCH = 1 << 12
+_BATCH = 1 << 15
 # Files above this are scanned by two threads; below, starting one costs more than it saves.
 _SPLIT_BYTES = 1 << 23
 
@@ -116,7 +115,6 @@ def _scan_until(text: NDArray[np.uint8], position: int, until: int) -> tuple[NDA
         batch = np.empty((_BATCH, _scan.N_COLUMNS), np.int64)
         count, position = _scan.scan_records(text, position, until, batch)
         batches.append(batch[:count])
-        forget_pages(text)
         if count < _BATCH or position < 0:
             return (batches[0] if len(batches) == 1 else np.concatenate(batches)), position
 
@@ -164,16 +162,18 @@ def join(
         return None
     scores = None
     if wanted.scores:
-        scores = _numbers(mapped, text, rows[:, _scan.SCORE_START : _scan.SCORE_STOP + 1])
+        scores = _numbers(mapped, rows[:, _scan.SCORE_START : _scan.SCORE_STOP + 1])
         if scores is None or not np.isfinite(scores).all():
             return None
     areas: NDArray[np.float64] | None = np.full(len(rows), np.nan)
     if wanted.areas:
-        areas = _numbers(mapped, text, rows[:, _scan.AREA_START : _scan.AREA_STOP + 1], absent=np.nan)
+        areas = _numbers(mapped, rows[:, _scan.AREA_START : _scan.AREA_STOP + 1], absent=np.nan)
     boxes = _boxes(mapped, rows) if wanted.box_areas else None
     if areas is None or (wanted.box_areas and boxes is None):
         return None
 
+    # The whole file was looked at; from here on an image at a time is.
+    forget_pages(text)
     order = np.argsort(index, kind="stable")
     offsets = np.searchsorted(index[order], np.arange(len(images) + 1)).astype(np.int64)
     rows = rows[order]
@@ -222,17 +222,14 @@ def _image_index(image_ids: Int64Array, index_of: Mapping[ImageId, int]) -> Int6
 
 
 def _numbers(
-    mapped: mmap.mmap, text: NDArray[np.uint8], spans: NDArray[np.int64], absent: float | None = None
+    mapped: mmap.mmap, spans: NDArray[np.int64], absent: float | None = None
 ) -> NDArray[np.float64] | None:
     """Return the numbers that lie at the spans; None if one is no number, or absent while `absent` is None."""
     there = spans[:, 0] >= 0
     if absent is None and not there.all():
         return None
     found = spans[there].tolist()
-    pieces: list[bytes] = []
-    for start in range(0, len(found), _BATCH):
-        pieces += [mapped[begin:end] for begin, end in found[start : start + _BATCH]]
-        forget_pages(text)
+    pieces = [mapped[start:stop] for start, stop in found]
     try:
         values = orjson.loads(b"[" + b",".join(pieces) + b"]")
     except orjson.JSONDecodeError:
