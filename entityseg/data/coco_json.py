@@ -12,7 +12,7 @@ import orjson
 from numpy.typing import NDArray
 
 from entityseg.data import _scan, coco_slow
-from entityseg.data.coco_records import Records, Wanted, join, scan_list
+from entityseg.data.coco_records import Records, Scanned, Wanted, join, scan_list
 from entityseg.data.json_file import is_integer, map_file, parse_json, parse_json_file, require_type
 from entityseg.data.records import Category, Dataset, ImageId, ImageRecord
 from entityseg.errors import Findings
@@ -39,10 +39,10 @@ def read_coco(path: str | Path, *, image_root: Path | None = None) -> Dataset:
     scanned = _scan_file(text, mapped)
     records: Records | None = None
     if scanned is not None:
-        top, rows = scanned
+        top, annotated = scanned
         images = read_images(top.get("images"), findings)
         index_of = {image.id: index for index, image in enumerate(images)}
-        records = join(rows, mapped, text, images, index_of, _ANNOTATIONS, str(path))
+        records = join(annotated, text, images, index_of, _ANNOTATIONS, str(path))
     if records is None:
         findings = Findings(str(path))
         top = require_type(parse_json(mapped, str(path)), dict, "the file", str(path))
@@ -69,15 +69,15 @@ def read_coco(path: str | Path, *, image_root: Path | None = None) -> Dataset:
     )
 
 
-def _scan_file(text: NDArray[np.uint8], mapped: mmap.mmap) -> tuple[dict[str, Any], NDArray[np.int64]] | None:
-    """Return the top-level values but `annotations`, and the scanned rows of those; None for the slow reader."""
+def _scan_file(text: NDArray[np.uint8], mapped: mmap.mmap) -> tuple[dict[str, Any], Scanned] | None:
+    """Return the top-level values but `annotations`, and what those were scanned to; None for the slow reader."""
     p = 3 if mapped[:3] == b"\xef\xbb\xbf" else 0
     while p < len(text) and text[p] in b" \t\r\n":
         p += 1
     if p >= len(text) or text[p] != _scan.OPEN_OBJECT:
         return None
     spans: dict[str, tuple[int, int]] = {}
-    rows = None
+    annotations = None
     p += 1
     while True:
         start, stop, p = _scan.key(text, p)
@@ -85,10 +85,11 @@ def _scan_file(text: NDArray[np.uint8], mapped: mmap.mmap) -> tuple[dict[str, An
             return None
         name = mapped[start:stop].decode("ascii")
         if name == "annotations":
-            scanned = scan_list(text, p) if text[p] == _scan.OPEN_LIST and rows is None else None
-            if scanned is None:
+            if text[p] == _scan.OPEN_LIST and annotations is None:
+                annotations = scan_list(text, p, _ANNOTATIONS.numbers)
+            if annotations is None or annotations.end <= p:
                 return None
-            rows, p = scanned
+            p = annotations.end
         else:
             end = int(_scan.value_end(text, p))
             if end < 0 or name in spans:
@@ -102,10 +103,10 @@ def _scan_file(text: NDArray[np.uint8], mapped: mmap.mmap) -> tuple[dict[str, An
         p += 1
         if text[p - 1] == _scan.CLOSE_OBJECT:
             break
-    if mapped[p:].strip() or rows is None:
+    if mapped[p:].strip() or annotations is None:
         return None
     try:
-        return {name: orjson.loads(mapped[start:stop]) for name, (start, stop) in spans.items()}, rows
+        return {name: orjson.loads(mapped[start:stop]) for name, (start, stop) in spans.items()}, annotations
     except orjson.JSONDecodeError:
         return None
 

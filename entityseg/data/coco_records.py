@@ -10,19 +10,21 @@ import mmap
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
 from entityseg.data import _scan
-from entityseg.data.json_file import forget_pages
+from entityseg.data.json_file import buffer_of, forget_pages
 from entityseg.data.records import ImageId, ImageRecord
 from entityseg.data.sources import EncodedSource
 from entityseg.masks.runlengths import Int64Array
 
 ANNOTATION_KEYS = frozenset({"id", "image_id", "category_id", "iscrowd", "area", "bbox", "segmentation"})
-_BATCH = 1 << 15
+# Records scanned before the pages of the file that they came from are let go.
+_BATCH = 1 << 13
 # Files above this are scanned by two threads; below, starting one costs more than it saves.
 _SPLIT_BYTES = 1 << 23
 
@@ -73,50 +75,88 @@ class Wanted:
     box_areas: bool = False
     known: frozenset[str] = ANNOTATION_KEYS
 
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Columns whose numbers the scanner is to take out."""
+        return (_scan.SCORE_START,) * self.scores + (_scan.AREA_START,) * self.areas
 
-def scan_list(text: NDArray[np.uint8], start: int, threads: int = 2) -> tuple[NDArray[np.int64], int] | None:
+
+class Scanned(NamedTuple):
+    """A scanned list of records.
+
+    Attributes:
+        rows: int64 [n, columns], see `_scan.py`.
+        end: position behind the list.
+        numbers: for each column asked for, the text of every record's number, `null` where it is absent.
+    """
+
+    rows: NDArray[np.int64]
+    end: int
+    numbers: tuple[list[bytes], ...] = ()
+
+
+def scan_list(
+    text: NDArray[np.uint8], start: int, numbers: Sequence[int] = (), *, threads: int = 2
+) -> Scanned | None:
     """Scan the list whose opening bracket is at `start`.
 
+    Args:
+        text: uint8 [N], the file.
+        start: position of the bracket.
+        numbers: columns (`SCORE_START`, `AREA_START`) whose numbers to take out on the way.
+        threads: two scan the halves of a large file.
+
     Returns:
-        The rows (columns as in `_scan.py`) and the position behind the list; None if the slow reader must look.
+        What was found; None if the slow reader must look.
     """
     stop = len(text)
     first = start + 1
     while first < stop and text[first] in b" \t\r\n":
         first += 1
     if first < stop and text[first] == _scan.CLOSE_LIST:
-        return np.empty((0, _scan.N_COLUMNS), np.int64), first + 1
+        return Scanned(np.empty((0, _scan.N_COLUMNS), np.int64), first + 1, tuple([] for _ in numbers))
     border = _guess_border(text, (first + stop) // 2) if threads > 1 and stop - first > _SPLIT_BYTES else stop
     if border == stop:
-        rows, end = _scan_until(text, first, stop)
-        return (rows, end) if _is_closed(text, end) else None
+        one = _scan_until(text, first, stop, numbers)
+        return one if _is_closed(text, one.end) else None
     with ThreadPoolExecutor(1) as pool:
-        second = pool.submit(_scan_until, text, border, stop)
-        rows, end = _scan_until(text, first, border)
-        rest, rest_end = second.result()
-    if end < 0:
+        second = pool.submit(_scan_until, text, border, stop, numbers)
+        one = _scan_until(text, first, border, numbers)
+        rest = second.result()
+    if one.end < 0:
         return None
-    if _is_closed(text, end):
-        return rows, end
-    if end != border or rest_end < 0:
+    if _is_closed(text, one.end):
+        return one
+    if one.end != border or rest.end < 0:
         # The guess was no border of records, or the second half needs the slow reader: go on in one thread.
-        rest, rest_end = _scan_until(text, end, stop)
-    return (np.concatenate([rows, rest]), rest_end) if _is_closed(text, rest_end) else None
+        rest = _scan_until(text, one.end, stop, numbers)
+    both = tuple(a + b for a, b in zip(one.numbers, rest.numbers, strict=True))
+    joined = Scanned(np.concatenate([one.rows, rest.rows]), rest.end, both)
+    return joined if _is_closed(text, rest.end) else None
+
+
+def _scan_until(text: NDArray[np.uint8], position: int, until: int, numbers: Sequence[int]) -> Scanned:
+    """Scan records; `end` is -1 where the slow reader must look, or the next record's position."""
+    buffer = buffer_of(text)
+    batches = []
+    found: tuple[list[bytes], ...] = tuple([] for _ in numbers)
+    while True:
+        batch = np.empty((_BATCH, _scan.N_COLUMNS), np.int64)
+        count, position = _scan.scan_records(text, position, until, batch)
+        batches.append(batch[:count])
+        for column, texts in zip(numbers, found, strict=True):
+            spans = batch[:count, column : column + 2].tolist()
+            texts += [buffer[start:stop] if start >= 0 else b"null" for start, stop in spans]
+        # What was scanned is not needed until its image is scored.
+        forget_pages(text)
+        if count < _BATCH or position < 0:
+            rows = batches[0] if len(batches) == 1 else np.concatenate(batches)
+            return Scanned(rows, position, found)
 
 
 def _is_closed(text: NDArray[np.uint8], end: int) -> bool:
     """Whether a scan ended behind the list's bracket, and not at a border or at the end of a cut file."""
     return end > 0 and bool(text[end - 1] == _scan.CLOSE_LIST)
-
-
-def _scan_until(text: NDArray[np.uint8], position: int, until: int) -> tuple[NDArray[np.int64], int]:
-    batches = []
-    while True:
-        batch = np.empty((_BATCH, _scan.N_COLUMNS), np.int64)
-        count, position = _scan.scan_records(text, position, until, batch)
-        batches.append(batch[:count])
-        if count < _BATCH or position < 0:
-            return (batches[0] if len(batches) == 1 else np.concatenate(batches)), position
 
 
 def _guess_border(text: NDArray[np.uint8], position: int) -> int:
@@ -134,15 +174,15 @@ def _guess_border(text: NDArray[np.uint8], position: int) -> int:
 
 
 def join(
-    rows: NDArray[np.int64],
-    mapped: mmap.mmap,
+    scanned: Scanned,
     text: NDArray[np.uint8],
     images: Sequence[ImageRecord],
     index_of: Mapping[ImageId, int],
     wanted: Wanted,
     file: str,
 ) -> Records | None:
-    """Check scanned rows and group them by image; None if something is not as it should be."""
+    """Check a list scanned for `wanted` and group it by image; None if something is not as it should be."""
+    rows = scanned.rows
     seen = rows[:, _scan.SEEN]
     needed = _scan.SEEN_IMAGE | _scan.SEEN_SIZE
     if wanted.ids:
@@ -160,20 +200,14 @@ def join(
     sizes = np.array([image.size for image in images], np.int64).reshape(-1, 2)
     if not np.array_equal(rows[:, _scan.HEIGHT : _scan.WIDTH + 1], sizes[index]):
         return None
-    scores = None
-    if wanted.scores:
-        scores = _numbers(mapped, rows[:, _scan.SCORE_START : _scan.SCORE_STOP + 1])
-        if scores is None or not np.isfinite(scores).all():
-            return None
-    areas: NDArray[np.float64] | None = np.full(len(rows), np.nan)
-    if wanted.areas:
-        areas = _numbers(mapped, rows[:, _scan.AREA_START : _scan.AREA_STOP + 1], absent=np.nan)
-    boxes = _boxes(mapped, rows) if wanted.box_areas else None
+    scores = _parsed(scanned.numbers[0], absent=False) if wanted.scores else None
+    areas = _parsed(scanned.numbers[-1], absent=True) if wanted.areas else np.full(len(rows), np.nan)
+    boxes = _boxes(buffer_of(text), rows) if wanted.box_areas else None
+    if wanted.scores and (scores is None or not np.isfinite(scores).all()):
+        return None
     if areas is None or (wanted.box_areas and boxes is None):
         return None
 
-    # The whole file was looked at; from here on an image at a time is.
-    forget_pages(text)
     order = np.argsort(index, kind="stable")
     offsets = np.searchsorted(index[order], np.arange(len(images) + 1)).astype(np.int64)
     rows = rows[order]
@@ -221,32 +255,23 @@ def _image_index(image_ids: Int64Array, index_of: Mapping[ImageId, int]) -> Int6
     return np.fromiter(index_of.values(), np.int64, len(index_of))[order[at]]
 
 
-def _numbers(
-    mapped: mmap.mmap, spans: NDArray[np.int64], absent: float | None = None
-) -> NDArray[np.float64] | None:
-    """Return the numbers that lie at the spans; None if one is no number, or absent while `absent` is None."""
-    there = spans[:, 0] >= 0
-    if absent is None and not there.all():
-        return None
-    found = spans[there].tolist()
-    pieces = [mapped[start:stop] for start, stop in found]
+def _parsed(numbers: Sequence[bytes], *, absent: bool) -> NDArray[np.float64] | None:
+    """Return texts as numbers, NaN for `null` where `absent` allows it; None if one is something else."""
     try:
-        values = orjson.loads(b"[" + b",".join(pieces) + b"]")
+        values = orjson.loads(b"[" + b",".join(numbers) + b"]")
     except orjson.JSONDecodeError:
         return None
-    if not {float, int}.issuperset(map(type, values)):
+    if not ({float, int, type(None)} if absent else {float, int}).issuperset(map(type, values)):
         return None
-    result = np.full(len(there), np.nan if absent is None else absent)
-    result[there] = values
-    return result
+    return np.array(values, np.float64)
 
 
-def _boxes(mapped: mmap.mmap, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
+def _boxes(buffer: mmap.mmap | bytes, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
     """Return width times height of every `bbox`, NaN where absent; None if one is not four numbers."""
     areas = np.full(len(rows), np.nan)
     for i, (start, stop) in enumerate(rows[:, _scan.BBOX_START : _scan.BBOX_STOP + 1].tolist()):
         if start >= 0:
-            box = orjson.loads(mapped[start:stop])
+            box = orjson.loads(buffer[start:stop])
             if not isinstance(box, list) or len(box) not in (0, 4):
                 return None
             if any(isinstance(side, bool) or not isinstance(side, int | float) for side in box):

@@ -56,9 +56,15 @@ def map_file(path: Path) -> tuple[mmap.mmap, NDArray[np.uint8]]:
 
 def forget_pages(text: NDArray[np.uint8]) -> None:
     """Let the system drop the pages of a mapped file from memory; what is needed again is read again."""
-    owner = text.base.obj if isinstance(text.base, memoryview) else text.base
+    owner = buffer_of(text)
     if isinstance(owner, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         owner.madvise(mmap.MADV_DONTNEED)
+
+
+def buffer_of(text: NDArray[np.uint8]) -> mmap.mmap | bytes:
+    """Return the mapped file, or the bytes, that an array made by `numpy.frombuffer` shows."""
+    owner = text.base.obj if isinstance(text.base, memoryview) else text.base
+    return owner if isinstance(owner, mmap.mmap | bytes) else text.tobytes()
 
 
 def parse_json_file(path: str | Path) -> Any:
@@ -96,7 +102,11 @@ def parse_json(data: bytes | mmap.mmap | memoryview, file: str) -> Any:
         raise input_error("json.utf8", message, "Write the file as UTF-8.", file=file) from None
     if "NaN" in text or "Infinity" in text or "infinity" in reason:
         try:
-            return json.loads(text, parse_constant=NotFinite, parse_float=_float, parse_int=_int)
+            value = json.loads(text, parse_constant=NotFinite, parse_float=_float, parse_int=_int)
+            if "\\u" in text:
+                # Python's parser takes half of a surrogate pair, which nobody can write as UTF-8 again.
+                json.dumps(value, ensure_ascii=False, default=repr).encode()
+            return value
         except (ValueError, RecursionError):
             pass  # Broken in another way too, which orjson's message says.
     cut = view.nbytes and bytes(view[-64:]).rstrip()[-1:] not in (b"}", b"]")

@@ -44,9 +44,9 @@ def read_coco_results(path: str | Path, gt: Dataset, *, box_areas: bool = False)
     records: Records | None = None
     start = len(mapped[:4096]) - len(mapped[:4096].lstrip())
     if start < len(text) and text[start] == ord("["):
-        scanned = scan_list(text, start)
-        if scanned is not None and not mapped[scanned[1] :].strip():
-            records = join(scanned[0], mapped, text, gt.images, gt.index_of, wanted, str(path))
+        scanned = scan_list(text, start, wanted.numbers)
+        if scanned is not None and not mapped[scanned.end :].strip():
+            records = join(scanned, text, gt.images, gt.index_of, wanted, str(path))
     if records is None:
         parsed = parse_json(mapped, str(path))
         if isinstance(parsed, dict) and isinstance(parsed.get("annotations"), list):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from entityseg.data import _scan
 from entityseg.data.coco_records import scan_list
-from entityseg.data.json_file import map_file, parse_json
+from entityseg.data.json_file import is_integer, map_file, parse_json
 from entityseg.data.records import Dataset, ImageId, ImageRecord
 from entityseg.data.sources import MemorySource
 from entityseg.errors import Findings
@@ -53,8 +53,8 @@ def images_in_results(path: str | Path) -> Dataset:
     start = len(mapped[:4096]) - len(mapped[:4096].lstrip())
     if start < len(text) and text[start] == _scan.OPEN_LIST:
         scanned = scan_list(text, start)
-        if scanned is not None and not mapped[scanned[1] :].strip():
-            sizes = _scanned_sizes(scanned[0])
+        if scanned is not None and not mapped[scanned.end :].strip():
+            sizes = _scanned_sizes(scanned.rows)
             if sizes is not None:
                 return stand_in([image_of(*item) for item in sizes.items()], path)
     parsed = parse_json(mapped, str(path))
@@ -83,7 +83,7 @@ def _parsed_images(records: list[Any], file: str) -> list[ImageRecord]:
     unsaid: dict[ImageId, int] = {}
     for position, record in enumerate(records):
         image_id = record.get("image_id") if isinstance(record, dict) else None
-        if isinstance(image_id, bool) or not isinstance(image_id, int | str):
+        if not isinstance(image_id, str) and not is_integer(image_id):
             continue  # The reader of the records names it.
         segmentation = record.get("segmentation")
         size = segmentation.get("size") if isinstance(segmentation, dict) else None

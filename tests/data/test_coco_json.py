@@ -256,9 +256,9 @@ def test_scanner_never_differs_from_a_parser() -> None:
             continue
         text = np.frombuffer(bytes(data), np.uint8)
         scanned = coco_records.scan_list(text, 0)
-        if scanned is None or bytes(data[scanned[1] :]).strip():
+        if scanned is None or bytes(data[scanned.end :]).strip():
             continue
-        rows = scanned[0]
+        rows = scanned.rows
         try:
             parsed = orjson.loads(bytes(data))
         except orjson.JSONDecodeError:
@@ -291,5 +291,5 @@ def test_two_threads_scan_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     one = coco_records.scan_list(text, 0, threads=1)
     two = coco_records.scan_list(text, 0, threads=2)
     assert one is not None and two is not None
-    np.testing.assert_array_equal(one[0], two[0])
-    assert one[1] == two[1] == len(text)
+    np.testing.assert_array_equal(one.rows, two.rows)
+    assert one.end == two.end == len(text)
