@@ -75,7 +75,8 @@ def test_overlap_is_refused_with_image_masks_and_pixels(tmp_path: Path) -> None:
         score(tmp_path, truth(LEFT, RIGHT), predicted((LEFT, 0.9), (RIGHT, 0.8), (MIDDLE, 0.7)))
     findings = list(raised.value.findings)
     assert [finding.kind for finding in findings] == ["pred.overlap"] * 2
-    assert findings[0].record == "image 1" and "predictions[0] and predictions[2] share 12 pixels" in findings[0].message
+    assert findings[0].record == "image 1"
+    assert "predictions[0] and predictions[2] share 12 pixels" in findings[0].message
     assert "--resolve-overlap" in findings[0].remedy
 
 
