@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -64,8 +65,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise FileExistsError(f"{path} exists and is not empty")
     path.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in path.parent.glob(f"{_TEMPORARY}*-{path.name}"):
-        shutil.rmtree(leftover, ignore_errors=True)
+    remove_leftovers(path)
     temporary = path.with_name(f"{_TEMPORARY}{secrets.token_hex(6)}-{path.name}")
     temporary.mkdir()
     try:
@@ -76,7 +76,26 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+    # Workers of a killed run may have gone on for a while; and now that it is replaced, what was here before may go.
+    remove_leftovers(path, words="[0-9a-f]{12}|new|old")
     sync_folder(path.parent)
+
+
+def remove_leftovers(path: str | Path, *, words: str = "[0-9a-f]{12}") -> None:
+    """Remove what killed runs left of a file or folder that they were writing under `path`.
+
+    Args:
+        path: the file or folder.
+        words: pattern of what stands between the prefix of temporary names and the name.
+    """
+    path = Path(path)
+    name = re.compile(f"({re.escape(_TEMPORARY)}({words})-)+{re.escape(path.name)}")
+    for entry in path.parent.iterdir() if path.parent.is_dir() else ():
+        if name.fullmatch(entry.name):
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
 
 
 def sync_folder(path: Path) -> None:

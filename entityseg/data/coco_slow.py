@@ -124,10 +124,7 @@ class _Record:
             self.add("id.type", "image_id must be an integer", remedy, "image_id", image_id)
             return None
         if image_id not in index_of:
-            message, remedy = "no image has this id", "Use the ids of the ground truth's `images`."
-            if isinstance(image_id, str) and image_id.isdigit() and int(image_id[:18]) in index_of:
-                message, remedy = "image_id must be an integer", "Write it without quotes."
-            self.add("image.unknown", message, remedy, "image_id", image_id)
+            self.add("image.unknown", *unknown_image(image_id, index_of), "image_id", image_id)
             return None
         return index_of[image_id]
 
@@ -215,3 +212,14 @@ class _Record:
             for finding in error.findings:
                 self.add(finding.kind, finding.message, finding.remedy, "segmentation", parts)
             return None
+
+
+def unknown_image(image_id: ImageId, index_of: Mapping[ImageId, int]) -> tuple[str, str]:
+    """Return message and remedy for an id that no image has.
+
+    >>> unknown_image("7", {7: 0})
+    ('image_id must be an integer', 'Write it without quotes.')
+    """
+    if isinstance(image_id, str) and image_id.isdecimal() and int(image_id[:18]) in index_of:
+        return "image_id must be an integer", "Write it without quotes."
+    return "no image has this id", "Use the ids of the ground truth's `images`."

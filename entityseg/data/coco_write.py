@@ -10,7 +10,7 @@ import orjson
 from entityseg.data.json_file import NotFinite
 from entityseg.data.records import AnnotatedImage, Category, Dataset, ImageRecord
 from entityseg.data.threads import Progress, map_in_order, no_progress
-from entityseg.errors import usage_error
+from entityseg.errors import input_error, usage_error
 from entityseg.masks.coco import to_counts, to_strings
 from entityseg.masks.runlengths import RunLengths
 
@@ -82,8 +82,20 @@ def write_list(file: IO[bytes], key: str, batches: Iterator[list[bytes]]) -> Non
 
 
 def dumps(value: Any) -> bytes:
-    """Return compact JSON; NaN and infinities become null."""
-    return orjson.dumps(value, default=_plain, option=orjson.OPT_SERIALIZE_NUMPY)
+    """Return compact JSON; NaN and infinities become null.
+
+    Raises:
+        InputError: the value is nested more deeply than orjson writes (254), though it reads it (1,024).
+    """
+    try:
+        return orjson.dumps(value, default=_plain, option=orjson.OPT_SERIALIZE_NUMPY)
+    except orjson.JSONEncodeError as error:
+        if "Recursion" not in str(error):
+            raise
+        message, remedy = "a value is nested more than 254 deep", "Take it out of the source."
+        keys = value if isinstance(value, Mapping) else {}
+        record = ", ".join(f"{key} {keys[key]}" for key in ("image_id", "id") if key in keys)
+        raise input_error("json.deep", message, remedy, record=record or None) from error
 
 
 def image_json(image: ImageRecord) -> dict[str, Any]:

@@ -101,6 +101,9 @@ def convert(
     _check_options(target, chosen, coco_entity)
     dataset, source = _open(src, from_, split, image_root)
     dst = Path(dst)
+    if target.folder_only and dst.suffix.lower() == ".json":
+        message, remedy = "this format is written as a folder", "Name a folder, without `.json`."
+        raise usage_error("target.folder", message, remedy, file=str(dst), value=to)
     _refuse_inside(dataset, dst)
     shared: dict[str, Any] = {"threads": threads, "progress": progress}
     try:

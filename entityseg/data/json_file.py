@@ -35,13 +35,11 @@ def map_file(path: Path) -> tuple[mmap.mmap, NDArray[np.uint8]]:
 
     Raises:
         MissingFileError: there is no such file.
-        InputError: it is empty, a folder, or larger than 16 GB.
+        InputError: it is empty, no regular file, or larger than 16 GB.
     """
-    if not path.exists():
-        remedy = "Check the path."
-        raise MissingFileError(Finding("file.missing", "there is no such file", remedy, file=str(path)))
     if path.is_dir():
         raise input_error("file.folder", "this is a folder", "Give the file itself.", file=str(path))
+    require_there(path)
     size = path.stat().st_size
     if size == 0:
         message, remedy = "the file is empty", "Write it again; it was probably cut off."
@@ -52,6 +50,21 @@ def map_file(path: Path) -> tuple[mmap.mmap, NDArray[np.uint8]]:
     with open(path, "rb") as file:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     return mapped, np.frombuffer(mapped, np.uint8)
+
+
+def require_there(path: Path) -> None:
+    """Raise if a path is neither a file nor a folder; reading a pipe could wait for ever.
+
+    Raises:
+        MissingFileError: there is nothing.
+        InputError: it is a pipe or a device.
+    """
+    if not path.exists():
+        message = "there is no such file or folder"
+        raise MissingFileError(Finding("file.missing", message, "Check the path.", file=str(path)))
+    if not (path.is_file() or path.is_dir()):
+        message, remedy = "this is a pipe or a device", "Write the data to a file, and give that."
+        raise input_error("file.type", message, remedy, file=str(path))
 
 
 def forget_pages(text: NDArray[np.uint8]) -> None:
@@ -166,5 +179,6 @@ __all__ = [
     "map_file",
     "parse_json",
     "parse_json_file",
+    "require_there",
     "require_type",
 ]

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from entityseg.data.formats import FORMATS, Reading, get_format
 from entityseg.data.formats.base import Format
-from entityseg.data.json_file import parse_json_file
+from entityseg.data.json_file import parse_json_file, require_there
 from entityseg.data.peek import Kind, peek
 from entityseg.data.records import Dataset
 from entityseg.data.threads import Progress, no_progress
-from entityseg.errors import EntitySegError, Finding, InputError, MissingFileError, usage_error
+from entityseg.errors import EntitySegError, InputError, usage_error
 
 # A file that two formats could read goes to the first: those that know it by a mark or a name come first.
 _ORDER = ("parquet", "entity", "entityseg-release", "coco-panoptic", "idmap", "semantic", "coco-instances")
@@ -125,9 +125,7 @@ def find_readings(
     """
     path = Path(path)
     chosen = get_format(format) if format is not None else None
-    if not path.exists():
-        message = "there is no such file or folder"
-        raise MissingFileError(Finding("file.missing", message, "Check the path.", file=str(path)))
+    require_there(path)
     if chosen is not None:
         own = chosen.readings(path)
         return own if own or path.is_dir() else [Reading(chosen.name, path.stem, path)]

@@ -10,6 +10,7 @@ Kind = Literal["entity", "instances", "panoptic", "list", "other"]
 MARKER = b'"entityseg"'
 _WINDOW = 1 << 20
 _HEAD = 1 << 12
+_COLLECTION = "tasks.json"
 # Needles may lie across two windows.
 _OVERLAP = 64
 
@@ -55,7 +56,7 @@ _KEYS: dict[bytes, Kind] = {b'"segments_info"': "panoptic", b'"segmentation"': "
 def json_files(folder: Path, depth: int = 2) -> list[Path]:
     """Return the JSON files in a folder and up to `depth` levels below it, in order of their paths.
 
-    Folders of images are not searched.
+    Folders of images are not searched, nor those that hold many datasets (`tasks.json` says so).
     """
     found = []
     try:
@@ -66,5 +67,7 @@ def json_files(folder: Path, depth: int = 2) -> list[Path]:
         if entry.suffix.lower() == ".json" and entry.is_file():
             found.append(entry)
         elif depth > 0 and not entry.name.startswith((".", "images")) and entry.is_dir():
+            if (entry / _COLLECTION).is_file():
+                continue
             found += json_files(entry, depth - 1)
     return found

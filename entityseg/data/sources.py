@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
-from entityseg.data.json_file import forget_pages
+from entityseg.data.json_file import forget_pages, parse_json
 from entityseg.errors import Findings
 from entityseg.masks import _decode, coco
 from entityseg.masks.runlengths import Int64Array, RunLengths, Size
@@ -105,7 +104,8 @@ class EncodedSource:
         if self.kept is not None:
             found = list(self.kept[rows])
         elif self.spans is not None:
-            records = [orjson.loads(self.text[start:stop].tobytes()) for start, stop in self.spans[rows]]
+            file = self.file or ""
+            records = [parse_json(self.text[start:stop].tobytes(), file) for start, stop in self.spans[rows]]
             found = [{key: record[key] for key in record if key not in self.known} for record in records]
         else:
             return ()

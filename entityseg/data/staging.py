@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from entityseg.errors import usage_error
-from entityseg.files import atomic_folder, sync_folder
+from entityseg.files import atomic_folder, remove_leftovers, sync_folder
 
 # Written with every converted set; a folder that has it may be replaced.
 REPORT_NAME = "conversion.json"
@@ -41,7 +41,14 @@ def staged(dst: Path, overwrite: bool) -> Iterator[Path]:
         with atomic_folder(dst) as folder:
             yield folder
         return
-    # The name's ending lets the next run remove what a killed one leaves.
+    with replaced_folder(dst) as folder:
+        yield folder
+
+
+@contextmanager
+def replaced_folder(dst: Path) -> Iterator[Path]:
+    """Give an empty folder that takes the place of the folder `dst` when the block ends without an error."""
+    # Fixed names, so that the next run removes what a killed one leaves.
     aside = dst.with_name(f".part-old-{dst.name}")
     fresh = dst.with_name(f".part-new-{dst.name}")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -50,26 +57,26 @@ def staged(dst: Path, overwrite: bool) -> Iterator[Path]:
     shutil.rmtree(aside, ignore_errors=True)
     dst.rename(aside)
     fresh.rename(dst)
-    shutil.rmtree(aside, ignore_errors=True)
+    remove_leftovers(dst, words="[0-9a-f]{12}|new|old")
     sync_folder(dst.resolve().parent)
 
 
 @contextmanager
 def _staged_file(dst: Path, overwrite: bool) -> Iterator[Path]:
     """Give the path of a `.json` file in a folder of its own; then move all of that to `dst`."""
-    taken = [
-        path
-        for path in (dst, dst.with_suffix(""))
-        if path.exists() and (path.is_file() or any(path.iterdir()))
-    ]
+    stage = dst.with_name(f".part-stage-{dst.name}")
+    # A run that was killed while it moved its files left this: then the PNGs that are there are its own.
+    moving = dst.with_name(f".part-moving-{dst.name}")
+    pngs = dst.with_suffix("")
+    taken = [pngs] if pngs.is_dir() and any(pngs.iterdir()) and not moving.is_dir() else []
     if dst.is_dir():
         message, remedy = "the target is a folder", "Name the file, or a folder without `.json` in its name."
         raise usage_error("target.folder", message, remedy, file=str(dst))
-    if dst.is_file() and not overwrite:
-        remedy = _OVERWRITE
-        raise usage_error("target.exists", "the file is there already", remedy, file=str(dst))
-    stage = dst.with_name(f".part-stage-{dst.name}")
     shutil.rmtree(stage, ignore_errors=True)
+    if dst.is_file():
+        shutil.rmtree(moving, ignore_errors=True)
+        if not overwrite:
+            raise usage_error("target.exists", "the file is there already", _OVERWRITE, file=str(dst))
     dst.parent.mkdir(parents=True, exist_ok=True)
     stage.mkdir()
     try:
@@ -81,6 +88,7 @@ def _staged_file(dst: Path, overwrite: bool) -> Iterator[Path]:
                 message = "the folder for the PNGs is there and is not empty"
                 remedy = _OVERWRITE
                 raise usage_error("target.exists", message, remedy, file=str(place))
+        moving.mkdir(exist_ok=True)
         dst.unlink(missing_ok=True)
         for path in rest:
             place = dst.with_name(path.name)
@@ -88,6 +96,7 @@ def _staged_file(dst: Path, overwrite: bool) -> Iterator[Path]:
                 shutil.rmtree(place)
             path.replace(place)
         (stage / dst.name).replace(dst)
+        moving.rmdir()
     finally:
         shutil.rmtree(stage, ignore_errors=True)
     sync_folder(dst.resolve().parent)

@@ -18,6 +18,9 @@ from entityseg.masks.runlengths import Int64Array, RunLengths, Size, UInt32Array
 from entityseg.masks.size import size_problem
 
 _AGAIN = "Encode the mask again with `entityseg.masks.to_coco` or pycocotools' `encode`."
+_RESOLUTION = (
+    "Use masks and images of one resolution (LR predictions go with the LR ground truth), or resize the masks."
+)
 UInt8Array = NDArray[np.uint8]
 
 
@@ -194,10 +197,10 @@ def add_size_finding(findings: Findings, got: Size, want: Size, **where: Any) ->
         remedy = "Write size as [height, width], and check that the mask was not transposed."
     elif max(got) < max(want) and abs(got[0] * width - got[1] * height) <= max(want):
         message += "; it looks like the low-resolution version of the image"
-        remedy = "Score low-resolution (LR) predictions against the LR ground truth, or resize the masks."
+        remedy = _RESOLUTION
     elif max(got) > max(want) and abs(got[0] * width - got[1] * height) <= max(got):
         message += "; it looks like the high-resolution version of the image"
-        remedy = "Score high-resolution (HR) predictions against the HR ground truth, or resize the masks."
+        remedy = _RESOLUTION
     findings.add("mask.size", message, remedy, **{"field": "size", "value": list(got), **where})
 
 

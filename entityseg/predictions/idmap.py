@@ -33,6 +33,8 @@ from entityseg.predictions.records import Predictions
 
 SCORES = "scores.json"
 MOST_ID = 2**24 - 1
+# Without a ground truth a map itself says how large it is, and its pixels must fit into memory.
+_MAX_UNTOLD_PIXELS = 2**29
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,9 @@ def read_id_maps(path: str | Path, gt: Dataset | None) -> Predictions:
     file = str(folder / SCORES)
     findings = Findings(file)
     scores = require_type(parse_json_file(folder / SCORES), dict, "the file", file)
-    pngs = {one.stem: one for one in sorted(folder.iterdir()) if one.suffix.lower() == ".png"}
+    # Hidden files are no maps: systems, and writers that were killed, leave such.
+    files = [one for one in sorted(folder.iterdir()) if one.suffix.lower() == ".png" and one.name[0] != "."]
+    pngs = {one.stem: one for one in files}
     if gt is None:
         gt = stand_in(_images_of(scores, pngs, folder, findings), folder)
         findings.raise_errors()
@@ -248,7 +252,7 @@ def _images_of(
             findings.add("file.missing", message, remedy, record=f"image {key}", file=str(folder))
             continue
         try:
-            images.append(image_of(image_id, png_size(pngs[key], MAX_PIXELS)))
+            images.append(image_of(image_id, png_size(pngs[key], _MAX_UNTOLD_PIXELS)))
         except InputError as error:
             findings.extend(error.findings)
     return images

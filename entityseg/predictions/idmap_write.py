@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from entityseg.data.coco_write import dumps
 from entityseg.data.formats._png_files import unsafe
 from entityseg.data.records import ImageRecord
+from entityseg.data.staging import replaced_folder
 from entityseg.data.targets import folder_target
 from entityseg.data.threads import Progress, map_in_order, no_progress
 from entityseg.errors import Finding, Findings, UsageError, input_error, usage_error
@@ -36,7 +38,7 @@ def write_id_maps(
     """
     names = _written_names(predictions.images)
     indices = np.flatnonzero(predictions.listed).tolist()
-    with folder_target(path, SCORES, overwrite=overwrite) as folder:
+    with _target(Path(path), overwrite) as folder:
 
         def one_image(index: int) -> Finding | None:
             masks = predictions.masks(index)
@@ -59,6 +61,20 @@ def write_id_maps(
                 key = str(predictions.images[index].id)
                 out.write((b",\n" if number else b"\n") + dumps(key) + b":" + dumps(line))
             out.write(b"\n}\n")
+
+
+@contextmanager
+def _target(path: Path, overwrite: bool) -> Iterator[Path]:
+    """Give the folder to write into; an older set is replaced as a whole, lest its maps stay among the new ones."""
+    if overwrite and path.is_dir() and any(path.iterdir()):
+        if not (path / SCORES).is_file():
+            message, remedy = "the folder holds something that is no set of id maps", "Choose another target."
+            raise usage_error("target.exists", message, remedy, file=str(path))
+        with replaced_folder(path) as folder:
+            yield folder
+        return
+    with folder_target(path, SCORES) as folder:
+        yield folder
 
 
 def _cannot_hold(masks: RunLengths, record: str, path: Path | None) -> Finding | None:

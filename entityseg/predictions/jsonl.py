@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import orjson
 
-from entityseg.data.json_file import NotFinite, as_float, map_file, parse_json
+from entityseg.data.coco_slow import unknown_image
+from entityseg.data.json_file import NotFinite, as_float, is_integer, map_file, parse_json
 from entityseg.data.records import Dataset, ImageId, ImageRecord
 from entityseg.data.sources import EncodedSource
 from entityseg.errors import Findings, InputError
@@ -29,7 +30,6 @@ from entityseg.predictions.records import Predictions
 # 300 masks of the largest image (15,000 pixels a side) come to about 20 MB.
 MAX_LINE_BYTES = 1 << 26
 _BOM = b"\xef\xbb\xbf"
-_INT64 = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ class _Reader:
 
     def _image(self, number: int, image_id: Any, size: Any) -> int | None:
         """Return the position of the line's image, None if something is wrong with it."""
-        if isinstance(image_id, bool) or not isinstance(image_id, int | str):
+        if not isinstance(image_id, str) and not is_integer(image_id):
             remedy = "Write the id of the ground truth's image, without quotes."
             self.add(number, "id.type", "image_id must be an integer", remedy, "image_id", image_id)
             return None
@@ -187,9 +187,7 @@ class _Reader:
         index = self.index_of.get(image_id)
         if index is None:
             if not self.open:
-                message, remedy = "no image has this id", "Use the ids of the ground truth's `images`."
-                if isinstance(image_id, str) and image_id.isdigit() and int(image_id[:18]) in self.index_of:
-                    message, remedy = "image_id must be an integer", "Write it without quotes."
+                message, remedy = unknown_image(image_id, self.index_of)
                 self.add(number, "image.unknown", message, remedy, "image_id", image_id)
                 return None
             index = self.index_of[image_id] = len(self.images)
@@ -219,7 +217,7 @@ class _Reader:
         score = 0.0 if "score" in missing else self._score(segment["score"], place)
         counts = b"" if "counts" in missing else self._counts(segment["counts"], size, place)
         category = segment.get("category_id", -1)
-        if isinstance(category, bool) or not isinstance(category, int) or abs(category) > _INT64:
+        if not is_integer(category):
             category = -1
         if findings.errors > before:
             return

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, get_args
 
+from entityseg.data.json_file import require_there
 from entityseg.data.records import Dataset
-from entityseg.errors import Finding, MissingFileError, usage_error
+from entityseg.errors import usage_error
 from entityseg.predictions.records import Predictions
 
 PredictionFormat = Literal["coco", "jsonl", "idmap"]
@@ -73,9 +74,7 @@ def find_format(path: str | Path) -> PredictionFormat:
     path = Path(path)
     if path.is_dir():
         return "idmap"
-    if not path.exists():
-        message = "there is no such file or folder"
-        raise MissingFileError(Finding("file.missing", message, "Check the path.", file=str(path)))
+    require_there(path)
     if path.name == "scores.json":
         return "idmap"
     with open(path, "rb") as file:

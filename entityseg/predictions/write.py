@@ -12,7 +12,7 @@ import orjson
 from entityseg.data.sources import MemorySource
 from entityseg.data.threads import Progress, map_in_order, no_progress
 from entityseg.errors import usage_error
-from entityseg.files import atomic_file
+from entityseg.files import atomic_file, remove_leftovers
 from entityseg.masks.coco import to_strings
 from entityseg.predictions.read import PredictionFormat, unknown_format
 from entityseg.predictions.records import Predictions
@@ -55,7 +55,9 @@ def write_predictions(
         return
     if format not in ("coco", "jsonl"):
         raise unknown_format(format)
-    with atomic_file(_file_target(Path(path), overwrite)) as file:
+    target = _file_target(Path(path), overwrite)
+    remove_leftovers(target)
+    with atomic_file(target) as file:
         if format == "coco":
             write_coco_results(predictions, file, threads=threads, progress=progress)
         else:

@@ -106,10 +106,10 @@ def test_image_root_can_be_given(rich, tmp_path):
 @pytest.mark.parametrize(
     ("text", "error", "match"),
     [
-        ("", UsageError, r"load\.nothing"),
+        ("", InputError, r"file\.empty"),
         ('[{"image_id": 1}]', UsageError, "predictions"),
         ('{"words": 1}', UsageError, r"load\.nothing"),
-        ("hello", UsageError, r"load\.nothing"),
+        ("hello", InputError, r"json\.invalid"),
         ('{"images": [], "annotations": [', InputError, r"json\.invalid"),
         ('{"images": [], "annotations": {}, "categories": []}', InputError, r"json\.shape"),
         (

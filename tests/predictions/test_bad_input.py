@@ -80,7 +80,7 @@ COCO_RECORDS = [
     ("id.type", "image_id", record(image_id=True)),
     ("image.unknown", "image_id", record(image_id="5")),
     ("image.unknown", "image_id", record(image_id=6)),
-    ("image.unknown", "image_id", record(image_id=2**63)),
+    ("id.type", "image_id", record(image_id=2**63)),
     ("id.type", "image_id", record(image_id=10**30)),
     ("segmentation.type", "segmentation", record(segmentation="`1")),
     ("record.type", None, [1, 2]),

@@ -136,7 +136,7 @@ def test_score_of_the_resolved_file_is_that_of_resolve_overlap(gt: Dataset, over
     resolved, _ = resolve(overlapping, "score")
     asked = entityseg.score(gt, overlapping, overlap="resolve", bootstrap=0)
     assert dict(entityseg.score(gt, resolved, bootstrap=0).values) == dict(asked.values)
-    assert asked.counts.pred_overlapping == 1
+    assert asked.counts["pred_overlapping"] == 1
 
 
 def test_wrong_rule_and_keep(overlapping: Predictions) -> None:

@@ -104,9 +104,7 @@ def _record_index(
     if findings.errors > before:
         return None
     image_id, name = record["image_id"], record["file_name"]
-    index = (
-        index_of.get(image_id) if isinstance(image_id, int | str) and not isinstance(image_id, bool) else None
-    )
+    index = index_of.get(image_id) if isinstance(image_id, str) or is_integer(image_id) else None
     if index is None:
         remedy = "Use the ids of `images`, of the same type (number or string)."
         message = "no image has this id"

@@ -83,6 +83,7 @@ class Format:
         read: reads one of them.
         write: writes a dataset, None if the format is only read.
         holds: what a written dataset can hold.
+        folder_only: whether it is written as a folder, never as a `.json` file.
     """
 
     name: str
@@ -91,3 +92,4 @@ class Format:
     read: Reader
     write: Writer | None
     holds: Holds
+    folder_only: bool = False

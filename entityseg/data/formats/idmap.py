@@ -19,7 +19,7 @@ from entityseg.data.coco_write import category_json, dumps, image_json, with_ext
 from entityseg.data.formats import _png_files as png
 from entityseg.data.formats._png_source import PngSource
 from entityseg.data.formats.base import Format, Holds, Reading
-from entityseg.data.json_file import parse_json_file, require_type
+from entityseg.data.json_file import is_integer, parse_json_file, require_type
 from entityseg.data.peek import json_files
 from entityseg.data.records import AnnotatedImage, Dataset, ImageRecord
 from entityseg.data.targets import folder_target, refuse_options
@@ -160,7 +160,7 @@ class _Entities:
             return None
         for key in ("value", "id", "category_id"):
             number = record.get(key)
-            if isinstance(number, bool) or not isinstance(number, int) or not -(2**63) <= number < 2**63:
+            if not is_integer(number):
                 message = f"{key} must be an integer"
                 self.findings.add("id.type", message, "Write it.", record=place, field=key, value=number)
         if self.findings.errors > before:
@@ -262,4 +262,5 @@ FORMAT = Format(
     read=read,
     write=write,
     holds=Holds(overlap=False),
+    folder_only=True,
 )

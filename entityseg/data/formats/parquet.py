@@ -319,4 +319,5 @@ FORMAT = Format(
     read=read,
     write=write,
     holds=Holds(),
+    folder_only=True,
 )

@@ -16,14 +16,14 @@ import numpy as np
 from entityseg.data.coco_json import parse_json_file, read_categories
 from entityseg.data.coco_write import category_json, dumps, image_json, write_list
 from entityseg.data.formats import _png_files as png
-from entityseg.data.formats._semantic_list import Line, is_list, read_lines
+from entityseg.data.formats._semantic_list import Line, is_list, read_lines, split_line
 from entityseg.data.formats.base import Format, Holds, Reading
 from entityseg.data.image_header import read_header
 from entityseg.data.json_file import require_type
 from entityseg.data.records import AnnotatedImage, Category, Dataset, ImageRecord
 from entityseg.data.targets import folder_target, refuse_options
 from entityseg.data.threads import Progress, map_in_order, no_progress
-from entityseg.errors import Finding, Findings, InputError, UsageError, input_error
+from entityseg.errors import Findings, InputError, input_error, usage_error
 from entityseg.files import atomic_file
 from entityseg.masks.runlengths import Int64Array, RunLengths
 
@@ -115,7 +115,7 @@ def read(
     )
     findings = Findings(str(side))
     known = read_categories(top.get("categories"), findings) if side is not None else None
-    labels = _labels(known, findings) if known is not None else None
+    labels = labels_of(known, findings) if known is not None else None
     findings.raise_errors()
 
     folders = map_folders(file) if png_root is None else [Path(png_root)]
@@ -152,7 +152,7 @@ def read(
     return replace(dataset, warnings=findings)
 
 
-def _labels(categories: Sequence[Category], findings: Findings) -> dict[int, int]:
+def labels_of(categories: Sequence[Category], findings: Findings) -> dict[int, int]:
     """Return each label's category: as `label` says, else by id if ids are 0 to K - 1, else by place."""
     stated: list[Any] = [category.extra.get(LABEL) for category in categories]
     ids = [category.id for category in categories]
@@ -303,13 +303,21 @@ def write(
 
 
 def _refuse_names(dataset: Dataset, names: Sequence[str]) -> None:
-    """Refuse names that a line cannot hold or that two images share."""
+    """Refuse what a list file cannot say: no images at all, names that repeat, names that it would cut."""
+    remedy = "Rename the images, or use another format."
     images = [image.file_name for image in dataset.images]
+    if not images:
+        message, remedy = "a list file cannot say that there are no images", "Use another format."
+        raise usage_error("semantic.names", message, remedy)
     for what, listed in (("images", images), ("maps", [name.casefold() for name in names])):
-        if len(set(listed)) < len(listed) or any("\n" in name or "\r" in name for name in listed):
-            message = f"the names of {what} repeat or hold a line break, which a list file cannot say"
-            remedy = "Rename the images, or use another format."
-            raise UsageError(Finding("semantic.names", message, remedy))
+        if len(set(listed)) < len(listed):
+            raise usage_error("semantic.names", f"the names of {what} repeat in the list file", remedy)
+    for image, name in zip(dataset.images, names, strict=True):
+        line = f"{image.file_name} {name}"
+        if split_line(line.strip()) != (image.file_name, name) or {"\n", "\r"} & set(line):
+            message = "a list file cannot hold this file name"
+            where = {"record": f"image {image.id}", "field": "file_name", "value": image.file_name}
+            raise usage_error("semantic.names", message, remedy, **where)
 
 
 def _write_map(one: AnnotatedImage, path: Path, labels: Mapping[int, int]) -> None:
@@ -335,4 +343,5 @@ FORMAT = Format(
     holds=Holds(
         overlap=False, crowd=False, ids=False, extras=False, same_class_apart=False, empty_masks=False
     ),
+    folder_only=True,
 )
