@@ -1,4 +1,4 @@
-"""`python -m entityseg.benchmarks.perf generate | ap | startup | rle | panoptic`."""
+"""`python -m entityseg.benchmarks.perf generate | ap | startup | rle | panoptic | pq | dichotomous | boundary`."""
 
 from __future__ import annotations
 
@@ -69,7 +69,44 @@ def _panoptic(options: argparse.Namespace) -> tuple[Any, str]:
     return report, panoptic.table(report)
 
 
-_COMMANDS = {"generate": _generate, "ap": _ap, "startup": _startup, "rle": _rle, "panoptic": _panoptic}
+def _pq(options: argparse.Namespace) -> tuple[Any, str]:
+    from entityseg.benchmarks.perf import pq
+
+    unknown = [name for name in options.tools if name not in pq.TOOLS]
+    if unknown:
+        raise ValueError(f"unknown tool {unknown[0]!r}; there are {', '.join(pq.TOOLS)}")
+    report = pq.compare(options.tools or pq.TOOLS, options.images, options.repeat, options.workers)
+    return report, pq.table(report)
+
+
+def _dichotomous(options: argparse.Namespace) -> tuple[Any, str]:
+    from entityseg.benchmarks.perf import dichotomous
+
+    report = dichotomous.compare(options.images, options.repeat)
+    return report, dichotomous.table(report)
+
+
+def _boundary(options: argparse.Namespace) -> tuple[Any, str]:
+    from entityseg.benchmarks.perf import boundary
+
+    if not set(options.tools) <= set(boundary.TOOLS):
+        raise ValueError(f"the tools are {', '.join(boundary.TOOLS)}")
+    if not set(options.variants) <= {"over", "non"}:
+        raise ValueError("the variants are over, non")
+    report = boundary.compare(options.data, options.tools, options.variants, options.repeat)
+    return report, boundary.table(report)
+
+
+_COMMANDS = {
+    "generate": _generate,
+    "ap": _ap,
+    "startup": _startup,
+    "rle": _rle,
+    "panoptic": _panoptic,
+    "pq": _pq,
+    "dichotomous": _dichotomous,
+    "boundary": _boundary,
+}
 
 
 def _names(text: str) -> list[str]:
@@ -131,6 +168,24 @@ def _parser() -> argparse.ArgumentParser:
     )
     panoptic.add_argument("--images", type=_count, default=4, help="made images (default: 4)")
     panoptic.add_argument("--repeat", type=_count, default=3, help="rounds an image (default: 3)")
+
+    pq = commands.add_parser("pq", parents=[shared], help="panoptic quality from PNG and from RLE")
+    pq.add_argument("--tools", type=_names, default=[], help="default: all of them")
+    pq.add_argument("--images", type=_count, default=8, help="made image pairs (default: 8)")
+    pq.add_argument("--repeat", type=_count, default=3, help="measurements, of which the median (default: 3)")
+    pq.add_argument("--workers", type=_count, default=1, help="processes or threads a tool (default: 1)")
+
+    grey = commands.add_parser("dichotomous", parents=[shared], help="measures of grey maps of 5 MP")
+    grey.add_argument("--images", type=_count, default=2, help="made maps (default: 2)")
+    grey.add_argument("--repeat", type=_count, default=3, help="rounds a map (default: 3)")
+
+    boundary = commands.add_parser("boundary", parents=[shared], help="files on disk to boundary AP")
+    boundary.add_argument("data", type=Path, help="folder with gt.json, dt_over.json, dt_non.json")
+    boundary.add_argument("--tools", type=_names, default=_names("ours,ours-compat,vernier"))
+    boundary.add_argument("--variants", type=_names, default=["over", "non"], help="default: over,non")
+    boundary.add_argument(
+        "--repeat", type=_count, default=3, help="measurements, of which the median (default: 3)"
+    )
     return parser
 
 

@@ -29,6 +29,7 @@ NOUNS: dict[str, tuple[str, str]] = {
     "data": ("entityseg.cli.data", "Look at, check, convert and make datasets."),
     "score": ("entityseg.cli.score", "Score predictions against a ground truth."),
     "predictions": ("entityseg.cli.predictions", "Check, convert and repair files of predictions."),
+    "published": ("entityseg.cli.published", "Figures that the papers print, and what is wrong with them."),
     "demo": ("entityseg.cli.demo", "A tour: make a dataset, convert it, score predictions, write a report."),
 }
 _INTERNAL_ERROR = 3
@@ -184,8 +185,9 @@ def _failed(message: str, as_json: bool) -> int:
 def _system_message(error: OSError) -> str:
     """Say in one line what the system refused."""
     file = f" ({error.filename})" if error.filename is not None else ""
-    if error.errno == errno.ENOSPC:
-        return f"the disk is full{file}; nothing half-written is left. Make room and run it again."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        what = "the disk is full" if error.errno == errno.ENOSPC else "a limit of disk or file size is reached"
+        return f"{what}{file}; nothing half-written is left. Make room and run it again."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"permission denied{file}. Choose a place that you may read and write."
     return f"{error.strerror or error}{file}"

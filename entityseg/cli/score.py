@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from entityseg.cli import common
-
-if TYPE_CHECKING:
-    from entityseg.metrics.result import Score
+from entityseg.cli import (
+    common,
+    score_common,
+    score_dichotomous,
+    score_masks,
+    score_panoptic,
+    score_semantic,
+    score_texts,
+    score_video,
+)
 
 app = common.new_app(
     "Score predictions against a ground truth.",
@@ -97,38 +103,22 @@ def entity(
         threads=threads,
         progress=common.progress,
     )
-    common.print_findings(result.warnings)
-    if as_json:
-        common.print_json(result.to_json())
-    else:
-        print(_text(result))
-
-
-def _text(result: Score) -> str:
-    """Return the score as a person reads it."""
     counts = result.counts
-    rows = []
-    for name, value in result.values.items():
-        interval = result.intervals.get(name)
-        between = (
-            "-" if interval is None else f"{common.percent(interval[0])} - {common.percent(interval[1])}"
-        )
-        rows.append([name, common.percent(value), *([between] if result.intervals else [])])
-    header = ["%", result.metric, *(["95 % interval"] if result.intervals else [])]
-    parts = [
-        common.table(header, rows),
-        "",
-        f"images: {counts.expected:,} expected, {counts.predicted:,} predicted, {counts.missing:,} missing, "
-        f"{counts.empty:,} empty",
+    overlapping = counts["pred_overlapping"]
+    resolved = f" ({common.counted(overlapping, 'image')})" if overlapping else ""
+    lines = [
         f"masks: {counts['gt_masks']:,} in the ground truth, {counts['predictions']:,} predicted",
-        f"mode: {result.mode}; overlap: {result.options['overlap']}"
-        + (f" ({common.counted(counts['pred_overlapping'], 'image')})" if counts["pred_overlapping"] else ""),
+        f"mode: {result.mode}; overlap: {result.options['overlap']}{resolved}",
     ]
-    if result.per_image is not None:
-        names = list(next(iter(result.per_image.values()), {}))
-        lines = [
-            [str(image_id), *(common.percent(values[name]) for name in names)]
-            for image_id, values in result.per_image.items()
-        ]
-        parts += ["", common.table(["image", *names], lines)]
-    return "\n".join(parts)
+    score_common.show(result, as_json=as_json, lines=lines)
+
+
+app.command("panoptic", epilog=common.epilog(*score_panoptic.EXAMPLES))(score_panoptic.panoptic)
+app.command("semantic", epilog=common.epilog(*score_semantic.EXAMPLES))(score_semantic.semantic)
+app.command("referring", epilog=common.epilog(*score_texts.REFERRING_EXAMPLES))(score_texts.referring)
+app.command("narrative", epilog=common.epilog(*score_texts.NARRATIVE_EXAMPLES))(score_texts.narrative)
+app.command("reasoning", epilog=common.epilog(*score_texts.REASONING_EXAMPLES))(score_texts.reasoning)
+app.command("dichotomous", epilog=common.epilog(*score_dichotomous.EXAMPLES))(score_dichotomous.dichotomous)
+app.command("instance", epilog=common.epilog(*score_masks.INSTANCE_EXAMPLES))(score_masks.instance)
+app.command("boundary", epilog=common.epilog(*score_masks.BOUNDARY_EXAMPLES))(score_masks.boundary)
+app.command("video", epilog=common.epilog(*score_video.EXAMPLES))(score_video.video)

@@ -26,7 +26,7 @@ from entityseg.masks.dense import from_dense, to_dense
 from entityseg.masks.geometry import crop, flip, resize
 from entityseg.masks.idmap import from_id_map, to_id_map
 from entityseg.masks.morphology import boundary_band, dilate, erode
-from entityseg.masks.pairwise import intersections, iou_matrix
+from entityseg.masks.pairwise import intersections, iou_matrix, iou_of_pairs
 from entityseg.masks.png import from_panoptic_png, to_id_png, to_panoptic_png
 from entityseg.masks.polygons import from_polygons, to_polygons
 from entityseg.masks.regions import components, count_components, count_holes, fill_holes, holes
@@ -60,6 +60,7 @@ __all__ = [
     "intersection",
     "intersections",
     "iou_matrix",
+    "iou_of_pairs",
     "overlaps",
     "paint",
     "resize",

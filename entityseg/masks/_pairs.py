@@ -87,3 +87,21 @@ def intersections(  # type: ignore[no-untyped-def]
             from_a = _skip(edges_a, begin_a, end_a, np.int64(edges_b[begin_b]))
             from_b = _skip(edges_b, begin_b, end_b, np.int64(edges_a[begin_a]))
             common[i, j] = _common(edges_a, from_a, end_a, edges_b, from_b, end_b)
+
+
+@kernel(
+    types.void,
+    readonly(types.uint32),
+    readonly(types.int64),
+    readonly(types.uint32),
+    readonly(types.int64),
+    readonly(types.int64),
+    readonly(types.int64),
+    types.int64[::1],
+)
+def intersections_of_pairs(edges_a, offsets_a, edges_b, offsets_b, of_a, of_b, common):  # type: ignore[no-untyped-def]
+    """Write the pixels that mask `of_a[k]` of a shares with mask `of_b[k]` of b into `common[k]`."""
+    for k in range(len(of_a)):
+        begin_a, end_a = offsets_a[of_a[k]], offsets_a[of_a[k] + 1]
+        begin_b, end_b = offsets_b[of_b[k]], offsets_b[of_b[k] + 1]
+        common[k] = _common(edges_a, begin_a, end_a, edges_b, begin_b, end_b)

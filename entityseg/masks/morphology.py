@@ -6,6 +6,8 @@ outside the image is background.
 
 from __future__ import annotations
 
+import numpy as np
+
 from entityseg.errors import usage_error
 from entityseg.masks.runlengths import RunLengths
 
@@ -18,22 +20,19 @@ def boundary_band(masks: RunLengths, distance: int) -> RunLengths:
 
     Raises:
         UsageError: `distance` is no integer from 0.
-        InputError: the image is too large to be padded.
 
     >>> square = RunLengths((3, 3), [0, 9], [0, 2])
     >>> boundary_band(square, 1).edges.tolist()
     [0, 4, 5, 9]
     """
-    from entityseg.masks._rlemasklib import from_rlemasks, padded, to_rlemasks, unpadded
+    from entityseg.masks import _bands
 
     _check(distance)
     if distance == 0:
         return RunLengths.empty(masks.size, len(masks))
-    bands = (
-        mask - unpadded(padded(mask).erode("square", 2 * int(distance) + 1, inplace=True))
-        for mask in to_rlemasks(masks)
-    )
-    return from_rlemasks(bands, masks.size)
+    offsets = np.empty(len(masks) + 1, np.int64)
+    edges = _bands.bands(masks.edges, masks.offsets, *masks.size, int(distance), offsets)
+    return RunLengths.trusted(masks.size, edges, offsets)
 
 
 def erode(masks: RunLengths, distance: int) -> RunLengths:

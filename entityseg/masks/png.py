@@ -20,7 +20,7 @@ from entityseg.errors import Finding, Findings, InputError, MissingFileError, in
 from entityseg.files import atomic_file
 from entityseg.masks.coco import add_size_finding
 from entityseg.masks.idmap import IdArray, check_ids, from_bytes, without_overlap, write_bytes
-from entityseg.masks.png_header import PngHeader, damaged, pixel_stream_is_short, read_header
+from entityseg.masks.png_header import PngHeader, damaged, pixel_stream_is_short, read_header, unpacked
 from entityseg.masks.runlengths import Int64Array, RunLengths, Size
 
 # Measured on 5.2 MP, 40 segments: level 1 writes in 70 ms, 136 KB, and reads in 21 ms; level 6 (Pillow's own
@@ -55,6 +55,10 @@ def from_panoptic_png(
         findings = Findings(file)
         add_size_finding(findings, header.size, size)
         raise InputError(replace(finding, kind="png.size") for finding in findings)
+    rows = _unfiltered(data, header)
+    if rows is not None:
+        return from_bytes(rows, header.step, header.size, background)
+    # Rare kinds, and files that are not whole, for which Pillow has the words.
     pixels = _decode(data, header, file)
     rows = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<")).reshape(header.size[0], -1)
     step = 3 if pixels.ndim == 3 else pixels.itemsize
@@ -117,6 +121,25 @@ def _read(path: str | Path) -> bytes:
         raise MissingFileError(
             Finding("file.missing", "there is no such file", remedy, file=str(path))
         ) from error
+
+
+def _unfiltered(data: bytes, header: PngHeader) -> NDArray[np.uint8] | None:
+    """Return the pixels' bytes, lowest first, uint8 [height, width * step]; None where Pillow has to look.
+
+    Pillow needs twice the time: it unpacks row by row, makes four bytes of three, and copies all of them.
+    """
+    from entityseg.masks import _unfilter
+
+    height, width = header.size
+    stream = None if header.interlaced or not header.step else unpacked(data, header)
+    if stream is None:
+        return None
+    rows = np.empty((height, width * header.step), np.uint8)
+    filtered = stream.reshape(height, -1)
+    if _unfilter.unfilter(filtered, header.step, rows) >= 0:
+        return None
+    # A PNG has the higher byte first.
+    return rows.view(np.uint16).byteswap().view(np.uint8) if header.step == 2 else rows
 
 
 def _decode(data: bytes, header: PngHeader, file: str | None) -> NDArray[Any]:

@@ -9,6 +9,9 @@ import struct
 import zlib
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from entityseg.errors import InputError, input_error
 from entityseg.masks.runlengths import Size
 from entityseg.masks.size import size_problem
@@ -23,6 +26,7 @@ _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4),
 # Deflate cannot pack more than 1,032 bytes into one.
 _MOST_PACKED = 1032
 _PIECE = 1 << 20
+_COPIED = 1 << 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +38,14 @@ class PngHeader:
         stream_bytes: how long the pixels are when unpacked.
         interlaced: the rows stand in seven passes.
         packed: where the packed pixels lie in the file, as (start, stop).
+        step: bytes a pixel, 0 where a byte holds several pixels or the packing is unknown.
     """
 
     size: Size
     stream_bytes: int
     interlaced: bool
     packed: tuple[tuple[int, int], ...]
+    step: int = 0
 
 
 def read_header(data: bytes, file: str | None = None) -> PngHeader:
@@ -65,7 +71,7 @@ def read_header(data: bytes, file: str | None = None) -> PngHeader:
         if name == b"IDAT":
             packed.append((position + 8, stop - 4))
         position = stop
-    width, height, bits, colour, _, _, interlaced = struct.unpack(">IIBBBBB", header)
+    width, height, bits, colour, packing, filtering, interlaced = struct.unpack(">IIBBBBB", header)
     problem = size_problem([height, width])
     if problem:
         raise input_error("mask.size", *problem, file=file, value=[height, width])
@@ -76,7 +82,27 @@ def read_header(data: bytes, file: str | None = None) -> PngHeader:
     stream_bytes = _stream_bytes(width, height, bits * _CHANNELS[colour], bool(interlaced))
     if stream_bytes > _MOST_PACKED * sum(stop - start for start, stop in packed):
         raise damaged("the PNG file is far too small for the size in its header", file)
-    return PngHeader((height, width), stream_bytes, bool(interlaced), tuple(packed))
+    step = bits * _CHANNELS[colour] // 8 if packing == filtering == 0 else 0
+    return PngHeader((height, width), stream_bytes, bool(interlaced), tuple(packed), step)
+
+
+def unpacked(data: bytes, header: PngHeader) -> NDArray[np.uint8] | None:
+    """Return the pixels' bytes as the filters left them; None if there are too few of them, or they are no stream."""
+    stream = np.empty(header.stream_bytes, np.uint8)
+    unpacker = zlib.decompressobj()
+    total = 0
+    try:
+        for start, stop in header.packed:
+            rest = data[start:stop]
+            while rest and total < len(stream):
+                # Small pieces stay in the processor's cache until they are copied to their place.
+                piece = unpacker.decompress(rest, min(_COPIED, len(stream) - total))
+                stream[total : total + len(piece)] = np.frombuffer(piece, np.uint8)
+                total += len(piece)
+                rest = unpacker.unconsumed_tail
+    except zlib.error:
+        return None
+    return stream if total == len(stream) else None
 
 
 def pixel_stream_is_short(data: bytes, header: PngHeader) -> bool:

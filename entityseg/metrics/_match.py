@@ -10,9 +10,7 @@ from entityseg.masks._numba import kernel, readonly
 
 @kernel(
     types.void,
-    readonly(types.int64, 2),
-    readonly(types.int64),
-    readonly(types.int64),
+    readonly(types.double, 2),
     readonly(types.double),
     readonly(types.double),
     readonly(types.boolean),
@@ -24,11 +22,9 @@ from entityseg.masks._numba import kernel, readonly
     types.int64[::1],
 )
 def match(  # type: ignore[no-untyped-def]
-    common,
+    iou,
     areas,
     gt_areas,
-    range_areas,
-    gt_range_areas,
     crowd,
     never_hit,
     thresholds,
@@ -39,29 +35,27 @@ def match(  # type: ignore[no-untyped-def]
 ):
     """Match predictions, best first, with ground truth, and write one bit for each (range, threshold).
 
+    `iou` is [n, m]; only what reaches the lowest threshold can match. `areas` and `gt_areas` decide on the area range.
     Bit `range * thresholds + threshold` of `hits[d]` says that prediction d is a true positive, of `ignored[d]` that
     it counts neither way. `n_gt[range]` is the number of ground-truth masks that count. Of equal IoUs the later
     ground truth wins, and one that counts wins over one that does not. `never_hit` marks ground truth whose match
     does not count as one (pycocotools' annotation id 0).
     """
-    n, m = common.shape
+    n, m = iou.shape
     n_thresholds = len(thresholds)
     # Candidates of each prediction: few, since masks with IoU >= .5 are.
     least = thresholds.min() if n_thresholds > 0 else 1.0
     first = np.empty(n + 1, np.int64)
     candidate = np.empty(n * m, np.int64)
-    iou = np.empty(n * m, np.float64)
+    value = np.empty(n * m, np.float64)
     k = 0
     for d in range(n):
         first[d] = k
         for g in range(m):
-            if common[d, g] > 0:
-                union = areas[d] if crowd[g] else areas[d] + gt_areas[g] - common[d, g]
-                value = common[d, g] / union
-                if value >= least:
-                    candidate[k] = g
-                    iou[k] = value
-                    k += 1
+            if iou[d, g] >= least:
+                candidate[k] = g
+                value[k] = iou[d, g]
+                k += 1
     first[n] = k
 
     counts = np.empty(m, np.bool_)
@@ -70,7 +64,7 @@ def match(  # type: ignore[no-untyped-def]
         low, high = ranges[r, 0], ranges[r, 1]
         total = 0
         for g in range(m):
-            counts[g] = not crowd[g] and low <= gt_range_areas[g] <= high
+            counts[g] = not crowd[g] and low <= gt_areas[g] <= high
             total += counts[g]
         n_gt[r] = total
         for t in range(n_thresholds):
@@ -82,9 +76,9 @@ def match(  # type: ignore[no-untyped-def]
                     least = thresholds[t]
                     for c in range(first[d], first[d + 1]):
                         g = candidate[c]
-                        if counts[g] != wanted or (taken[g] and not crowd[g]) or iou[c] < least:
+                        if counts[g] != wanted or (taken[g] and not crowd[g]) or value[c] < least:
                             continue
-                        best, least = g, iou[c]
+                        best, least = g, value[c]
                     if best >= 0:
                         break
                 if best >= 0:
@@ -93,5 +87,5 @@ def match(  # type: ignore[no-untyped-def]
                         ignored[d] |= bit
                     elif not never_hit[best]:
                         hits[d] |= bit
-                if (best < 0 or never_hit[best]) and not low <= range_areas[d] <= high:
+                if (best < 0 or never_hit[best]) and not low <= areas[d] <= high:
                     ignored[d] |= bit

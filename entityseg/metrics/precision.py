@@ -43,6 +43,13 @@ FIGURES: dict[str, _Average] = {
     "AR@100@.5": _Average("AR", 0, (0,), 100),
     "AP@300": _Average("AP", 0, _ALL, 300),
 }
+# COCO's last three figures; AP^e does not report them.
+SIZED_RECALLS: dict[str, _Average] = {
+    "ARs": _Average("AR", 1, _ALL, 100),
+    "ARm": _Average("AR", 2, _ALL, 100),
+    "ARl": _Average("AR", 3, _ALL, 100),
+}
+_KNOWN = FIGURES | SIZED_RECALLS
 
 
 class Ranked:
@@ -72,7 +79,7 @@ class Ranked:
         done: dict[tuple[str, int, int], NDArray[np.float64]] = {}
         result = {}
         for name in names:
-            figure = FIGURES[name]
+            figure = _KNOWN[name]
             key = (figure.what, figure.area, min(figure.max_detections, self.most))
             if key not in done:
                 done[key] = self._by_threshold(*key, weights)

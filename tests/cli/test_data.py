@@ -225,6 +225,16 @@ def test_mini_makes_a_set_that_doctor_finds_nothing_wrong_with(tmp_path, cli):
     assert cli("mini", tmp_path / "few", "--scenes", 3)[0] == 2
 
 
+def test_mini_adds_the_sets_of_other_tasks(tmp_path, cli):
+    code, out, _ = cli("mini", tmp_path / "mini", "--scenes", 6, "--seed", 1, "--tasks", "--json")
+    made = json.loads(out)
+    assert code == 0 and made["tasks"] == str(tmp_path / "mini" / "tasks")
+    assert (tmp_path / "mini" / "tasks" / "tasks.json").is_file()
+    assert cli("doctor", tmp_path / "mini")[0] == 0
+    code, _, err = cli("mini", tmp_path / "few", "--scenes", 5, "--tasks")
+    assert code == 2 and "at least 6 scenes" in err and not (tmp_path / "few").exists()
+
+
 @pytest.mark.parametrize("verb", ["info", "convert", "doctor", "show", "mini"])
 def test_help_ends_with_examples(cli, verb):
     code, out, _ = cli(verb, "--help")

@@ -65,4 +65,4 @@ def test_distances_that_are_none(distance: int) -> None:
 
 def test_an_image_too_large_to_be_padded() -> None:
     with pytest.raises(InputError, match="too large"):
-        boundary_band(RunLengths((65535, 65535), [0, 7], [0, 2]), 1)
+        erode(RunLengths((65535, 65535), [0, 7], [0, 2]), 1)

@@ -1,0 +1,240 @@
+"""Dichotomous image segmentation: F, weighted F, MAE, S, E and HCE of grey maps, as a mergeable table.
+
+Definitions and what differs from published code: `docs/metrics/dichotomous.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from entityseg.errors import input_error
+from entityseg.masks.runlengths import Int64Array, RunLengths
+from entityseg.metrics.dichotomous_fmeasure import (
+    LEVELS,
+    Float64Array,
+    Mode,
+    Scale,
+    f_curve,
+    f_measure,
+    is_above_adaptive,
+    isnet_curves,
+    isnet_f,
+    scale_of,
+    weighted_f,
+)
+from entityseg.metrics.dichotomous_hce import Effort, correction_effort
+from entityseg.metrics.dichotomous_structure import e_curve, e_measure, s_measure, split_point
+from entityseg.metrics.table import Figures, Table, UnitId
+
+MODES: tuple[Mode, ...] = ("canonical", "pysod", "dis-official")
+FOREGROUND = 128  # What is above is foreground.
+# Figures that are no fractions.
+COUNTS = ("HCE",)
+
+
+@dataclass(frozen=True, slots=True)
+class MapStatistics:
+    """What one grey map adds.
+
+    Attributes:
+        fg, bg: int64 [256], its histograms over true foreground and background.
+        difference: sum over pixels of |map - truth|, both as they are in the files (0 to 255).
+        structure: S-measure.
+        weighted: weighted F-measure.
+        effort: what there is to correct.
+    """
+
+    fg: Int64Array
+    bg: Int64Array
+    difference: int
+    structure: float
+    weighted: float
+    effort: Effort
+
+
+class Dichotomous(Table[MapStatistics]):
+    """All measures of DIS5K: feed maps in any order, merge parts, compute.
+
+    >>> metric = Dichotomous()
+    >>> gt = np.zeros((20, 20), bool)
+    >>> gt[5:15, 5:15] = True
+    >>> metric.update("a", gt, gt)
+    >>> values = metric.compute()
+    >>> values["maxF"], values["wF"], values["MAE"], values["S"], values["HCE"]
+    (1.0, 1.0, 0.0, 1.0, 0.0)
+    """
+
+    def __init__(self, mode: Mode = "canonical") -> None:
+        super().__init__()
+        self.mode: Mode = mode
+
+    def update(
+        self,
+        image: UnitId,
+        gt: RunLengths | ArrayLike,
+        pred: RunLengths | ArrayLike,
+        *,
+        skeleton: NDArray[np.bool_] | None = None,
+    ) -> None:
+        """Add one image.
+
+        Args:
+            image: unique among the images added.
+            gt, pred: uint8 [height, width] (foreground of `gt` is above 128), bool, or run-length with one mask.
+            skeleton: bool [height, width], of the ground truth; made of it if not given.
+
+        Raises:
+            InputError: the image was added before, or the maps are of another kind or do not fit.
+        """
+        self.add(image, statistics(gt, pred, self.mode, skeleton=skeleton))
+
+    def figures(self, units: Mapping[UnitId, MapStatistics]) -> Figures:
+        """Return the function that computes all measures of these images."""
+        return _Means(list(units.values()), self.mode).figures
+
+
+def statistics(
+    gt: RunLengths | ArrayLike,
+    pred: RunLengths | ArrayLike,
+    mode: Mode = "canonical",
+    *,
+    skeleton: NDArray[np.bool_] | None = None,
+) -> MapStatistics:
+    """Return what a map adds; arguments and errors are those of `Dichotomous.update`."""
+    from entityseg.metrics import _grey
+
+    truth, found = as_grey(gt), as_grey(pred)
+    shapes = {truth.shape, found.shape} | ({skeleton.shape} if skeleton is not None else set())
+    if len(shapes) > 1:
+        message = (
+            f"ground truth and prediction differ in size: {truth.shape} and {found.shape} (height, width)"
+        )
+        raise input_error("map.size", message, "Predict at the size of the ground truth.")
+    n_gt, rows, columns, difference = _grey.moments(truth, found)
+    row, column = split_point(n_gt, rows, columns) if n_gt else (0, 0)
+    quadrants = np.zeros((4, 2, LEVELS), np.int64)
+    _grey.histograms(truth, found, row, column, quadrants)
+    bg, fg = quadrants.sum(axis=0)
+    scale = scale_of(fg + bg, mode)
+    is_found = found > FOREGROUND
+    if mode == "pysod":
+        is_found = (scale.p > 0.5)[found]
+    return MapStatistics(
+        fg,
+        bg,
+        int(difference),
+        s_measure(quadrants, row, column, (truth.shape[0], truth.shape[1]), scale, _epsilon(mode)),
+        weighted_f(truth, found, scale, int(n_gt)),
+        correction_effort(truth > FOREGROUND, is_found, skeleton=skeleton),
+    )
+
+
+def as_grey(values: RunLengths | ArrayLike) -> NDArray[np.uint8]:
+    """Return a map, uint8 [height, width], C-contiguous; what is true becomes 255.
+
+    Raises:
+        InputError: it is neither a bool nor a uint8 map with pixels, nor one mask.
+    """
+    from entityseg.masks import to_dense
+
+    if isinstance(values, RunLengths):
+        if len(values) != 1:
+            message = f"{len(values)} masks are no map"
+            raise input_error("map.kind", message, "Give one mask, such as the union of all.")
+        values = to_dense(values)[0]
+    array = np.asarray(values)
+    if array.ndim != 2 or array.dtype not in (np.bool_, np.uint8) or not array.size:
+        message = f"a map is bool or uint8 [height, width], not {array.dtype} {list(array.shape)}"
+        remedy = "Round probabilities times 255 to uint8."
+        raise input_error("map.kind", message, remedy)
+    grey = array.astype(np.uint8) * 255 if array.dtype == np.bool_ else array
+    return np.ascontiguousarray(grey, np.uint8)
+
+
+class _Means:
+    """The measures of each image, ready for being averaged with weights."""
+
+    def __init__(self, rows: list[MapStatistics], mode: Mode) -> None:
+        self.mode = mode
+        scales = [scale_of(row.fg + row.bg, mode) for row in rows]
+        pairs = list(zip(rows, scales, strict=True))
+        self.f_curves = _stacked([f_curve(row.fg, row.bg, scale) for row, scale in pairs], LEVELS)
+        self.e_curves = _stacked(
+            [e_curve(row.fg, row.bg, scale, _epsilon(mode)) for row, scale in pairs], LEVELS
+        )
+        adaptive = _stacked([_adaptive(row, scale, mode) for row, scale in pairs], 2)
+        if mode == "dis-official":
+            errors = [row.difference / (255 * float((row.fg + row.bg).sum()) + 1e-4) for row in rows]
+        else:
+            errors = [_mean_error(row, scale) for row, scale in pairs]
+        self.isnet = _stacked([isnet_curves(row.fg, row.bg).ravel() for row in rows], 2 * (LEVELS - 1))
+        self.single: dict[str, Float64Array] = {
+            "maxF_by_image": self.f_curves.max(axis=1, initial=0),
+            "adpF": adaptive[:, 0],
+            "wF": np.array([row.weighted for row in rows], np.float64),
+            "MAE": np.array(errors, np.float64),
+            "S": np.array([row.structure for row in rows], np.float64),
+            "adpE": adaptive[:, 1],
+            "HCE": np.array([row.effort.total for row in rows], np.float64),
+        }
+
+    def figures(self, weights: Int64Array) -> dict[str, Float64Array]:
+        """Return each figure for each row of weights [b, images], NaN without images."""
+        total = weights.sum(axis=1).astype(np.float64)
+        total[total == 0] = np.nan
+        shares = weights / total[:, None]
+        # Without any image the sums are empty, and 0.
+        nothing = np.where(np.isnan(total), np.nan, 0.0)[:, None]
+        f_mean, e_mean = shares @ self.f_curves + nothing, shares @ self.e_curves + nothing
+        means = {name: (weights * values).sum(axis=1) / total for name, values in self.single.items()}
+        isnet = np.stack(np.split(shares @ self.isnet + nothing, 2, axis=1))
+        isnet_max = isnet_f(isnet[0], isnet[1]).max(axis=1)
+        if self.mode == "dis-official":
+            return {
+                "maxF": isnet_max,
+                "wF": means["wF"],
+                "MAE": means["MAE"],
+                "S": means["S"],
+                "meanE": e_mean.mean(axis=1),
+                "HCE": means["HCE"],
+            }
+        return {
+            "maxF": f_mean.max(axis=1),
+            "meanF": f_mean.mean(axis=1),
+            "adpF": means["adpF"],
+            "maxF_by_image": means["maxF_by_image"],
+            "maxF_isnet": isnet_max,
+            "wF": means["wF"],
+            "MAE": means["MAE"],
+            "S": means["S"],
+            "meanE": e_mean.mean(axis=1),
+            "maxE": e_mean.max(axis=1),
+            "adpE": means["adpE"],
+            "HCE": means["HCE"],
+        }
+
+
+def _adaptive(row: MapStatistics, scale: Scale, mode: Mode) -> Float64Array:
+    """Return F and E at the adaptive threshold."""
+    reached = is_above_adaptive(row.fg + row.bg, scale, mode)
+    hits, false = row.fg[reached].sum(keepdims=True), row.bg[reached].sum(keepdims=True)
+    n_gt, n_rest = int(row.fg.sum()), int(row.bg.sum())
+    e = e_measure(hits, false, n_gt, n_rest, _epsilon(mode))
+    return np.concatenate([f_measure(hits, hits + false, n_gt), e])
+
+
+def _epsilon(mode: Mode) -> float:
+    """Return what PySODMetrics adds to denominators."""
+    return float(np.spacing(1)) if mode == "pysod" else 0.0
+
+
+def _mean_error(row: MapStatistics, scale: Scale) -> float:
+    return float((row.fg * (1 - scale.p) + row.bg * scale.p).sum()) / float((row.fg + row.bg).sum())
+
+
+def _stacked(rows: list[Float64Array], width: int) -> Float64Array:
+    return np.array(rows, np.float64).reshape(len(rows), width)

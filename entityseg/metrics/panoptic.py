@@ -1,0 +1,166 @@
+"""Panoptic quality (PQ), segmentation quality (SQ) and recognition quality (RQ) as a mergeable table.
+
+Kirillov et al., Panoptic Segmentation, CVPR 2019. See `docs/metrics/panoptic.md` for where the modes differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from entityseg.data.records import Category, ImageId
+from entityseg.errors import input_error
+from entityseg.masks.algebra import are_disjoint
+from entityseg.masks.dense import from_dense
+from entityseg.masks.runlengths import Int64Array, RunLengths
+from entityseg.metrics.segments import (
+    FN,
+    FP,
+    TP,
+    PanopticMode,
+    SegmentMatches,
+    iou_sum,
+    match_segments,
+)
+from entityseg.metrics.table import Figures, Table, UnitId, or_none
+
+_KINDS = 5
+
+
+class PanopticQuality(Table[SegmentMatches]):
+    """PQ, SQ and RQ over images: feed images in any order, merge parts, compute; for use in a training loop.
+
+    Figures are means over the categories that occur (in ground truth or as a false positive): all of them, the
+    things, the stuff. What has no category is undefined, so a set without stuff has no `PQ_stuff`.
+
+    >>> metric = PanopticQuality({7: True})
+    >>> square = RunLengths((4, 4), [5, 7, 9, 11], [0, 4])
+    >>> metric.update(1, square, [7], square, [7])
+    >>> metric.compute()["PQ"], metric.compute()["PQ_stuff"]
+    (1.0, None)
+    """
+
+    def __init__(
+        self, isthing: Mapping[int, bool | None] | Iterable[Category], mode: PanopticMode = "canonical"
+    ) -> None:
+        """Make an empty table.
+
+        Args:
+            isthing: thing (True), stuff (False) or not said (None) by category id; or the categories.
+            mode: see `match_segments`.
+        """
+        super().__init__()
+        if not isinstance(isthing, Mapping):
+            isthing = {category.id: category.isthing for category in isthing}
+        self.isthing = dict(isthing)
+        self.mode: PanopticMode = mode
+
+    def update(
+        self,
+        image_id: ImageId,
+        gt: RunLengths | ArrayLike,
+        gt_categories: ArrayLike,
+        pred: RunLengths | ArrayLike,
+        pred_categories: ArrayLike,
+        *,
+        crowd: NDArray[np.bool_] | None = None,
+        gt_areas: NDArray[np.float64] | None = None,
+    ) -> None:
+        """Add one image.
+
+        Args:
+            image_id: unique among the images added.
+            gt, pred: segments, run-length or dense (bool [n, height, width]); pixels of no true segment are void.
+            gt_categories, pred_categories: the category id of each.
+            crowd: bool [m], regions of many objects.
+            gt_areas: float64 [m], areas stated in the file; only for mode `panopticapi`.
+
+        Raises:
+            InputError: the image was added before, segments overlap, or numbers do not fit.
+        """
+        gt, pred = _as_masks(gt), _as_masks(pred)
+        for masks, what in ((gt, "true"), (pred, "predicted")):
+            if not are_disjoint(masks):
+                message = f"{what} segments overlap, but a pixel belongs to one segment at most"
+                raise input_error("segment.overlap", message, "Paint them first (`entityseg.masks.paint`).")
+        stated = gt_areas if self.mode == "panopticapi" else None
+        self.add(
+            image_id,
+            match_segments(
+                gt, gt_categories, pred, pred_categories, crowd=crowd, gt_areas=stated, mode=self.mode
+            ),
+        )
+
+    def figures(self, units: Mapping[UnitId, SegmentMatches]) -> Figures:
+        """Return the function that computes PQ, SQ and RQ of these images."""
+        categories, counts = _dense(list(units.values()))
+        groups = self._groups(categories)
+
+        def figures(weights: Int64Array) -> Mapping[str, NDArray[np.float64]]:
+            # All terms are whole numbers whose sums stay below 2^53, so these sums are exact in any order.
+            times = weights.astype(np.float64)
+            quality, there = _qualities(*(times @ counts[kind] for kind in range(_KINDS)))
+            result = {}
+            for suffix, members in groups.items():
+                number = there[:, members].sum(axis=1)
+                for name, values in quality.items():
+                    total = np.where(there, values, 0.0)[:, members].sum(axis=1)
+                    result[name + suffix] = np.divide(
+                        total, number, out=np.full(len(number), np.nan), where=number > 0
+                    )
+            return result
+
+        return figures
+
+    def per_category(self) -> dict[int, dict[str, Any]]:
+        """Return PQ, SQ, RQ (None where the category does not occur), TP, FP and FN of each category."""
+        categories, counts = _dense(list(self.units.values()))
+        sums = [counts[kind].sum(axis=0, keepdims=True) for kind in range(_KINDS)]
+        quality, _ = _qualities(*sums)
+        found: dict[int, dict[str, Any]] = {}
+        for k, category in enumerate(categories.tolist()):
+            values: dict[str, Any] = {name: or_none(value[0, k]) for name, value in quality.items()}
+            counted = {name: int(sums[kind][0, k]) for name, kind in (("TP", TP), ("FP", FP), ("FN", FN))}
+            found[category] = values | counted
+        nothing = dict.fromkeys(("PQ", "SQ", "RQ")) | dict.fromkeys(("TP", "FP", "FN"), 0)
+        return {category: found.get(category, dict(nothing)) for category in sorted({*self.isthing, *found})}
+
+    def _groups(self, categories: Int64Array) -> dict[str, NDArray[np.bool_]]:
+        kinds = [self.isthing.get(category) for category in categories.tolist()]
+        return {
+            "": np.ones(len(kinds), bool),
+            "_things": np.array([kind is True for kind in kinds], bool),
+            "_stuff": np.array([kind is False for kind in kinds], bool),
+        }
+
+
+def _dense(rows: list[SegmentMatches]) -> tuple[Int64Array, NDArray[np.float64]]:
+    """Return the categories that occur, int64 [c], and the counts, float64 [5, images, c]."""
+    categories = np.unique(np.concatenate([np.empty(0, np.int64), *(row.categories for row in rows)]))
+    counts = np.zeros((_KINDS, len(rows), len(categories)))
+    for i, row in enumerate(rows):
+        counts[:, i, np.searchsorted(categories, row.categories)] = row.counts
+    return categories, counts
+
+
+def _qualities(
+    tp: NDArray[np.float64],
+    fp: NDArray[np.float64],
+    fn: NDArray[np.float64],
+    high: NDArray[np.float64],
+    low: NDArray[np.float64],
+) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.bool_]]:
+    """Return PQ, SQ and RQ of each category, float64 [b, c], NaN where it does not occur, and where it does."""
+    there = tp + fp + fn > 0
+    half = np.where(there, tp + 0.5 * fp + 0.5 * fn, np.nan)
+    iou = iou_sum(high, low)
+    # A category that was never found has no IoU to average; its SQ is 0, as published evaluators have it.
+    found = np.divide(iou, tp, out=np.zeros_like(iou), where=tp > 0)
+    return {"PQ": iou / half, "SQ": np.where(there, found, np.nan), "RQ": tp / half}, there
+
+
+def _as_masks(masks: RunLengths | ArrayLike) -> RunLengths:
+    return masks if isinstance(masks, RunLengths) else from_dense(np.asarray(masks))

@@ -1,0 +1,135 @@
+"""VPQ: panoptic quality of tubes in all windows of k frames, as a mergeable table.
+
+Kim et al., Video Panoptic Segmentation, CVPR 2020; windows and rules are those of VIPSeg's script.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from entityseg.data.records import Category
+from entityseg.data.video.tubes import window_sums
+from entityseg.data.video.vipseg import PanopticVideo
+from entityseg.masks.runlengths import Int64Array, RunLengths
+from entityseg.metrics.segments import FN, FP, HIGH, LOW, TP, iou_sum, match_segments
+from entityseg.metrics.table import Figures, Table, UnitId
+from entityseg.metrics.video_pairs import VideoPairs, pairs_of
+
+# Of VIPSeg's script; papers list 1, 2, 4, 6.
+WINDOWS = (1, 2, 4, 6, 8)
+_KINDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class WindowMatches:
+    """What one video adds.
+
+    Attributes:
+        categories: int64 [c], ascending.
+        counts: int64 [windows, 5, c], as in `SegmentMatches`, summed over the windows of each length.
+    """
+
+    categories: Int64Array
+    counts: Int64Array
+
+
+class VideoPanopticQuality(Table[WindowMatches]):
+    """VPQ^k, the mean over categories of PQ over all windows of k frames, and VPQ, the mean over k."""
+
+    def __init__(
+        self, isthing: Mapping[int, bool | None] | Iterable[Category], windows: Sequence[int] = WINDOWS
+    ) -> None:
+        """Make an empty table.
+
+        Args:
+            isthing: thing, stuff or not said by category id; or the categories.
+            windows: numbers of frames; a video with fewer has no such window.
+        """
+        super().__init__()
+        if not isinstance(isthing, Mapping):
+            isthing = {category.id: category.isthing for category in isthing}
+        self.isthing = dict(isthing)
+        self.windows = tuple(windows)
+
+    def update(self, video_id: UnitId, gt: PanopticVideo, pred: PanopticVideo) -> None:
+        """Add one video.
+
+        Raises:
+            InputError: the video was added before, or frames do not fit.
+        """
+        self.add(video_id, match_windows(pairs_of(gt, pred), self.windows))
+
+    def figures(self, units: Mapping[UnitId, WindowMatches]) -> Figures:
+        """Return the function that computes VPQ of these videos."""
+        rows = list(units.values())
+        categories = np.unique(np.concatenate([np.empty(0, np.int64), *(row.categories for row in rows)]))
+        counts = np.zeros((len(self.windows), _KINDS, len(rows), len(categories)))
+        for i, row in enumerate(rows):
+            counts[:, :, i, np.searchsorted(categories, row.categories)] = row.counts
+        kinds = [self.isthing.get(category) for category in categories.tolist()]
+        groups = {
+            "": np.ones(len(kinds), bool),
+            "_things": np.array([kind is True for kind in kinds], bool),
+            "_stuff": np.array([kind is False for kind in kinds], bool),
+        }
+
+        def figures(weights: Int64Array) -> dict[str, NDArray[np.float64]]:
+            times = weights.astype(np.float64)
+            result: dict[str, NDArray[np.float64]] = {}
+            for suffix, members in groups.items():
+                by_window = [self._quality([times @ kind for kind in own], members) for own in counts]
+                # Without videos long enough for a window, its figure is left out of the mean.
+                stacked = np.array(by_window).reshape(len(self.windows), len(weights))
+                defined = ~np.isnan(stacked)
+                number = defined.sum(axis=0)
+                total = np.array([math.fsum(column) for column in np.where(defined, stacked, 0.0).T])
+                result["VPQ" + suffix] = np.where(number > 0, total / np.maximum(number, 1), np.nan)
+                for k, values in zip(self.windows, by_window, strict=True):
+                    result[f"VPQ^{k}{suffix}"] = values
+            return result
+
+        return figures
+
+    @staticmethod
+    def _quality(sums: list[NDArray[np.float64]], members: NDArray[np.bool_]) -> NDArray[np.float64]:
+        half = sums[TP] + 0.5 * sums[FP] + 0.5 * sums[FN]
+        there = half > 0
+        quality = np.where(there, iou_sum(sums[HIGH], sums[LOW]) / np.where(there, half, 1), 0.0)
+        number = there[:, members].sum(axis=1)
+        total = quality[:, members].sum(axis=1)
+        return np.divide(total, number, out=np.full(len(number), np.nan), where=number > 0)
+
+
+def match_windows(pairs: VideoPairs, windows: Sequence[int]) -> WindowMatches:
+    """Match the tubes of every window of a video by the rules of panoptic quality."""
+    categories = np.union1d(pairs.gt_categories, pairs.pred_categories)
+    counts = np.zeros((len(windows), _KINDS, len(categories)), np.int64)
+    for number, length in enumerate(windows):
+        if len(pairs.common) < length:
+            continue
+        common = window_sums(pairs.common, length)
+        gt_areas, pred_areas = window_sums(pairs.gt_areas, length), window_sums(pairs.pred_areas, length)
+        for shared, truth, found in zip(common, gt_areas, pred_areas, strict=True):
+            m, n = np.flatnonzero(truth), np.flatnonzero(found)
+            matched = match_segments(
+                _of_areas(truth[m]),
+                pairs.gt_categories[m],
+                _of_areas(found[n]),
+                pairs.pred_categories[n],
+                crowd=pairs.crowd[m],
+                common=shared[np.ix_(n, m)],
+            )
+            counts[number][:, np.searchsorted(categories, matched.categories)] += matched.counts
+    return WindowMatches(categories, counts)
+
+
+def _of_areas(areas: Int64Array) -> RunLengths:
+    """Return masks with these areas, which is all that matching needs where the shared pixels are known."""
+    edges = np.stack([np.zeros_like(areas), areas], axis=1).ravel().astype(np.uint32)
+    size = (1, max(int(areas.max(initial=1)), 1))
+    return RunLengths(size, edges, np.arange(0, len(edges) + 1, 2, dtype=np.int64))
