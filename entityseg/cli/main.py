@@ -186,7 +186,9 @@ def _system_message(error: OSError) -> str:
     """Say in one line what the system refused."""
     file = f" ({error.filename})" if error.filename is not None else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        what = "the disk is full" if error.errno == errno.ENOSPC else "a limit of disk or file size is reached"
+        what = (
+            "the disk is full" if error.errno == errno.ENOSPC else "a limit of disk or file size is reached"
+        )
         return f"{what}{file}; nothing half-written is left. Make room and run it again."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"permission denied{file}. Choose a place that you may read and write."
