@@ -18,7 +18,9 @@ from entityseg.masks.runlengths import Int64Array, RunLengths, Size, UInt32Array
 from entityseg.masks.size import size_problem
 
 _AGAIN = "Encode the mask again with `entityseg.masks.to_coco` or pycocotools' `encode`."
-_RESOLUTION = "Use masks and images of one resolution (LR predictions with LR ground truth), or resize the masks."
+_RESOLUTION = (
+    "Use masks and images of one resolution (LR predictions with LR ground truth), or resize the masks."
+)
 UInt8Array = NDArray[np.uint8]
 
 
