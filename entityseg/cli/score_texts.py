@@ -73,7 +73,7 @@ def referring(
     threads: Threads = None,
     as_json: AsJson = False,
 ) -> None:
-    """CIoU, gIoU (mIoU) and P@X of masks for referring expressions, with 95 % intervals over images.
+    """Masks of referring expressions: cIoU, gIoU (mIoU) and P@X expressions, with 95 % intervals over images.
 
     The unit is the sentence. One without a prediction counts as an empty mask. Figures are in percent; as fractions,
     null where undefined, with --json.
@@ -150,7 +150,7 @@ def reasoning(
     threads: Threads = None,
     as_json: AsJson = False,
 ) -> None:
-    """GIoU and cIoU of masks for reasoning questions, with 95 % intervals over images.
+    """Masks of reasoning questions: gIoU and cIoU, with 95 % intervals over images.
 
     The first text of an image ranks, for all images and for short and long texts; all texts are given beside it.
     """
