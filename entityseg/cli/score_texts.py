@@ -73,7 +73,7 @@ def referring(
     threads: Threads = None,
     as_json: AsJson = False,
 ) -> None:
-    """Masks of referring expressions: cIoU, gIoU (mIoU) and P@X expressions, with 95 % intervals over images.
+    """Masks of referring expressions: cIoU, gIoU (mIoU) and P@X, with 95 % intervals over images.
 
     The unit is the sentence. One without a prediction counts as an empty mask. Figures are in percent; as fractions,
     null where undefined, with --json.
