@@ -111,9 +111,24 @@ FLOORS = {
     "predictions": {"data", "masks", "errors", "files"},
     "metrics": {"predictions", "data", "masks", "errors", "files"},
     "published": {"errors", "files"},
+    "protocols": {"data", "masks", "errors", "files"},
+    "registry": {"protocols", "errors"},
     "report": {"metrics", "predictions", "data", "masks", "errors", "files"},
     "cli": {"published", "report", "metrics", "predictions", "data", "masks", "errors", "files"},
-    "benchmarks": {"report", "metrics", "predictions", "data", "masks", "errors", "files"},
+    # `cli` for what all commands share: tables, progress, examples.
+    "benchmarks": {
+        "cli",
+        "protocols",
+        "registry",
+        "published",
+        "report",
+        "metrics",
+        "predictions",
+        "data",
+        "masks",
+        "errors",
+        "files",
+    },
 }
 
 

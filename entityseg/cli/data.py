@@ -39,7 +39,9 @@ app = new_app(
 )
 
 _FORMATS = "entity, entityseg-release, coco-instances, coco-panoptic, semantic, idmap, parquet"
-Source = Annotated[Path, typer.Argument(help="A folder, or an annotation file.", show_default=False)]
+Source = Annotated[
+    Path, typer.Argument(metavar="SRC", help="A folder, or an annotation file.", show_default=False)
+]
 From = Annotated[str | None, typer.Option("--from", help=f"Format of SRC, where several fit: {_FORMATS}.")]
 Split = Annotated[
     str | None, typer.Option(help="Which reading of SRC, where it has several, such as val_lr.")
@@ -143,7 +145,10 @@ def _info_rows(reading: Reading, dataset: Dataset, summary: Summary) -> list[tup
 def convert(
     src: Source,
     dst: Annotated[
-        Path, typer.Argument(help="A folder, or a .json file where the format has one.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="DST", help="A folder, or a .json file where the format has one.", show_default=False
+        ),
     ],
     to: Annotated[str, typer.Option(help=f"Format of DST: {_FORMATS}.", show_default=False)],
     from_: From = None,
@@ -310,6 +315,10 @@ def doctor(
     from_: From = None,
     split: Split = None,
     quick: Annotated[bool, typer.Option("--quick", help="Leave the masks out.")] = False,
+    min_coverage: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of an image that its entities should cover.")
+    ] = 0.99,
+    images: Images = None,
     threads: Threads = None,
     as_json: Json = False,
 ) -> None:
@@ -317,7 +326,10 @@ def doctor(
     load_masks()
     from entityseg.data.doctor import examine
 
-    report = examine(src, format=from_, split=split, quick=quick, threads=threads, progress=progress)
+    report = examine(
+        src, format=from_, split=split, quick=quick, min_coverage=min_coverage, image_root=images,
+        threads=threads, progress=progress,
+    )  # fmt: skip
     if as_json:
         print_json(report.to_json())
     else:
@@ -336,7 +348,10 @@ def doctor(
 def show(
     src: Source,
     image_id: Annotated[
-        str | None, typer.Argument(help="Id or file name of the image; or give --index.", show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="IMAGE", help="Id or file name of the image; or give --index.", show_default=False
+        ),
     ] = None,
     index: Annotated[int | None, typer.Option(min=0, help="Position of the image, from 0.")] = None,
     out: Annotated[Path, typer.Option("-o", "--out", help="PNG file to write.")] = Path("overlay.png"),
@@ -411,7 +426,7 @@ def _position(dataset: Dataset, image_id: str | None, index: int | None) -> int:
     """Return the position of the image that was asked for, by id, file name or position."""
     if (image_id is None) == (index is None):
         message = "one image must be chosen"
-        raise usage_error("show.image", message, "Give its id or file name, or --index.", field="IMAGE_ID")
+        raise usage_error("show.image", message, "Give its id or file name, or --index.", field="IMAGE")
     if index is not None:
         if index >= len(dataset):
             message = f"the dataset has {counted(len(dataset), 'image')}"
@@ -429,7 +444,7 @@ def _position(dataset: Dataset, image_id: str | None, index: int | None) -> int:
             "no image has this id or file name" if not wanted else f"{len(wanted)} images have this file name"
         )
         remedy = f"Use an id of the dataset, such as {some}." if some else "The dataset has no images."
-        raise usage_error("show.image", message, remedy, field="IMAGE_ID", value=image_id)
+        raise usage_error("show.image", message, remedy, field="IMAGE", value=image_id)
     return wanted[0]
 
 
@@ -441,7 +456,9 @@ def _position(dataset: Dataset, image_id: str | None, index: int | None) -> int:
     )
 )
 def mini(
-    out: Annotated[Path, typer.Argument(help="Folder to write, new or empty.", show_default=False)],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="Folder to write, new or empty.", show_default=False)
+    ],
     scenes: Annotated[int, typer.Option(min=4, help="How many scenes; a quarter is for validation.")] = 64,
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal bytes.")] = 0,
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes; all cores if not given.")] = None,

@@ -58,8 +58,10 @@ _Lossy = Annotated[
     bool,
     typer.Option("--lossy", help="Leave out what the format cannot hold (never cuts overlapping masks)."),
 ]
-_Source = Annotated[Path, typer.Argument(help="The predictions: a file, or a folder of id maps.")]
-_Target = Annotated[Path, typer.Argument(help="The file, or the folder of id maps, to write.")]
+_Source = Annotated[
+    Path, typer.Argument(metavar="SRC", help="The predictions: a file, or a folder of id maps.")
+]
+_Target = Annotated[Path, typer.Argument(metavar="DST", help="The file, or the folder of id maps, to write.")]
 
 
 @app.command(

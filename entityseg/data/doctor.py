@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,8 @@ class Report:
         lines += [f"  {_summary_line(summary)}" for summary in self.datasets]
         lines += self.findings.lines()
         lines += [f"note: {note}" for note in self.notes]
-        verdict = f"{self.findings.errors} errors, {self.findings.warnings} warnings"
+        errors, warnings = self.findings.errors, self.findings.warnings
+        verdict = f"{errors:,} error{'s' * (errors != 1)}, {warnings:,} warning{'s' * (warnings != 1)}"
         return [*lines, "nothing is wrong" if self.clean else verdict]
 
     def to_json(self) -> dict[str, Any]:
@@ -68,6 +69,7 @@ def examine(
     split: str | None = None,
     quick: bool = False,
     min_coverage: float = MIN_COVERAGE,
+    image_root: str | Path | None = None,
     threads: int | None = None,
     progress: Progress = no_progress,
 ) -> Report:
@@ -82,6 +84,7 @@ def examine(
         quick: leave the masks out.
         min_coverage: share of an image's pixels that the entities of an entity file should cover. (The
             paper's mean is 0.999; single images may have less.)
+        image_root: folder of the images, where they are not found by themselves.
         threads: images checked side by side.
         progress: shows how far the check is.
 
@@ -98,6 +101,7 @@ def examine(
         choose(path, format=format, split=split)
     headers = Headers()
     for reading in found:
+        reading = replace(reading, image_root=Path(image_root)) if image_root is not None else reading
         summary = _examine_one(reading, report, headers, quick, min_coverage, threads, progress)
         report.datasets.append(summary)
         if reading.format == "entityseg-release":

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
@@ -23,6 +25,21 @@ Figures = Callable[[Int64Array], Mapping[str, NDArray[np.float64]]]
 
 # Resamples that one thread computes at once.
 _BATCH = 64
+_KEPT: ContextVar[dict[str, NDArray[np.float64]] | None] = ContextVar("kept", default=None)
+
+
+@contextmanager
+def kept_samples() -> Iterator[dict[str, NDArray[np.float64]]]:
+    """Give a mapping that keeps what `bootstrap` draws inside: float64 [n] by figure; of tables in turn, all figures.
+
+    Intervals of a *difference* need the resampled figures themselves, whoever called `bootstrap`.
+    """
+    kept: dict[str, NDArray[np.float64]] = {}
+    token = _KEPT.set(kept)
+    try:
+        yield kept
+    finally:
+        _KEPT.reset(token)
 
 
 class Table(ABC, Generic[Row]):
@@ -98,6 +115,9 @@ class Table(ABC, Generic[Row]):
         Resamples in which a figure is undefined do not count for it.
         """
         samples = self.resample(n, seed, threads=threads)
+        kept = _KEPT.get()
+        if kept is not None:
+            kept.update(samples)
         tail = 50 * (1 - level)
         result: dict[str, tuple[float, float] | None] = {}
         for name, values in samples.items():

@@ -183,6 +183,21 @@ def score_bars(
         return figure
 
 
+def sorted_scores(series: Mapping[str, Sequence[float]], figure_name: str) -> Figure:
+    """Plot the figures of single images from the worst to the best, one line for each set of predictions."""
+    with _figure((7.0, 3.2)) as (figure, axes):
+        for number, (name, values) in enumerate(series.items()):
+            shares = (np.arange(len(values)) + 0.5) / max(len(values), 1)
+            axes.plot(
+                100 * shares, 100 * np.sort(np.asarray(values, np.float64)), label=name,
+                color=PALETTE[number % len(PALETTE)], linestyle=_DASHES[number % len(_DASHES)],
+                marker="o" if len(values) < 40 else None, markersize=4,
+            )  # fmt: skip
+        axes.set(xlabel="share of the images, %", ylabel=f"{figure_name} of the image, %", xlim=(0, 100))
+        axes.legend(loc="best")
+        return figure
+
+
 def entities_per_image(counts: NDArray[np.integer[Any]]) -> Figure:
     """Plot how many images have how many entities.
 

@@ -19,6 +19,7 @@ from entityseg.data.formats import _png_files as png
 from entityseg.data.formats._semantic_list import Line, is_list, read_lines, split_line
 from entityseg.data.formats.base import Format, Holds, Reading
 from entityseg.data.image_header import read_header
+from entityseg.data.images import finder_for
 from entityseg.data.json_file import require_type
 from entityseg.data.records import AnnotatedImage, Category, Dataset, ImageRecord
 from entityseg.data.targets import folder_target, refuse_options
@@ -228,9 +229,10 @@ def _warn_of_size(
     if masks.size == (1, 1) and findings.errors:
         return
     sizes = {stated.size} if stated.height else set()
-    if image_root is not None and not png.unsafe(line.image) and (image_root / line.image).is_file():
+    path = finder_for(image_root).find(line.image) if image_root is not None else None
+    if path is not None:
         try:
-            header = read_header(image_root / line.image)
+            header = read_header(path)
         except InputError as error:
             for finding in error.findings:
                 findings.append(replace(finding, severity="warning"))

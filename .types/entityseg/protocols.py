@@ -1,0 +1,1 @@
+../../entityseg/protocols.py

@@ -1,0 +1,1 @@
+../../entityseg/registry.py

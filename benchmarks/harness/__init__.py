@@ -1,0 +1,1 @@
+"""Runs models on tasks, shard by shard, and scores what they predict."""

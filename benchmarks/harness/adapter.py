@@ -1,0 +1,150 @@
+"""What the harness asks of a metric family: units, predictions of some of them, one file of all, a score, pictures."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from entityseg.benchmarks.harness.opening import Truth
+from entityseg.data.threads import Progress
+from entityseg.errors import input_error
+from entityseg.files import atomic_file
+from entityseg.masks.runlengths import RunLengths, Size
+from entityseg.metrics.result import Score
+from entityseg.protocols import Pixels
+
+
+@dataclass(frozen=True)
+class Pictured:
+    """What a report draws of one unit.
+
+    Attributes:
+        title: the image's name, and the text if there is one.
+        image: path of the image, None if it is not there.
+        size: (height, width) of the masks.
+        gt, pred: masks.
+        scores: float64, one a predicted mask.
+    """
+
+    title: str
+    image: Path | None
+    size: Size
+    gt: RunLengths
+    pred: RunLengths
+    scores: NDArray[np.float64]
+
+
+class Adapter(ABC):
+    """The harness's side of a metric family; units are images, each predicted as a whole.
+
+    Attributes:
+        method: what a model must have, `segment` or `ground`.
+        file: name of the file (or folder) of all predictions.
+        separator: what stands between the records of a JSON list; None for lines.
+    """
+
+    method: ClassVar[str] = "segment"
+    file: ClassVar[str] = "predictions.json"
+    separator: ClassVar[bytes | None] = b","
+
+    def __init__(self, truth: Truth) -> None:
+        self.truth = truth
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return the number of units."""
+
+    def prepare(self, model: Any) -> None:
+        """Tell a model what it may know before the first unit."""
+        return
+
+    @abstractmethod
+    def predict(self, model: Any, units: Sequence[int], path: Path) -> None:
+        """Write the predictions of some units in the task's format, whole or not at all."""
+
+    @abstractmethod
+    def score(
+        self,
+        path: Path,
+        *,
+        mode: str,
+        options: Mapping[str, Any],
+        bootstrap: int,
+        seed: int,
+        threads: int | None,
+        progress: Progress | None,
+    ) -> Score:
+        """Score a file of predictions, with the figures of each image."""
+
+    @abstractmethod
+    def pictures(self, path: Path, ids: Sequence[Any]) -> Iterator[Pictured]:
+        """Give what a report draws of the images with these ids (as in `Score.per_image`)."""
+
+    def join(self, parts: Sequence[Path], path: Path) -> None:
+        """Write one file of all predictions from those of the shards; how they were cut leaves no trace."""
+        with atomic_file(path) as out:
+            if self.separator is None:
+                for part in parts:
+                    out.write(part.read_bytes())
+                return
+            head, tail = (b"[\n", b"\n]\n") if b"\n" in self.separator else (b"[", b"]\n")
+            out.write(head)
+            between = b""
+            for part in parts:
+                # Our own writers' lists: the brackets are the first and the last letter.
+                inside = part.read_bytes().strip()[1:-1].strip()
+                if inside:
+                    out.write(between + inside)
+                    between = self.separator
+            out.write(tail)
+
+
+def read_pixels(path: Path | None, size: Size, name: str) -> Pixels:
+    """Return an image as uint8 [height, width, 3]; turned by its EXIF orientation only if it fits no other way.
+
+    Raises:
+        InputError: it is not there, cannot be read, or has another size than its ground truth.
+    """
+    from PIL import Image, ImageOps
+
+    if path is None:
+        remedy = "Check that all images are where the task's tree says (`entityseg bench show TASK`)."
+        raise input_error("image.missing", "the image is not there", remedy, value=name)
+    # The limit guards servers against bombs; some of the set's images are larger, and lie on the user's own disk.
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        with Image.open(path) as file:
+            turned = file if (file.height, file.width) == size else ImageOps.exif_transpose(file)
+            pixels = np.asarray(turned.convert("RGB"))
+    except (OSError, ValueError) as error:
+        message = f"the image cannot be read: {error}"
+        raise input_error("image.unreadable", message, "Get the file again.", file=str(path)) from error
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+    if pixels.shape[:2] != size:
+        message = f"the image is {pixels.shape[:2]} (height, width), its ground truth {size}"
+        raise input_error("image.size", message, "Use the images of this resolution track.", file=str(path))
+    return pixels
+
+
+def checked_size(masks: RunLengths, size: Size, name: str) -> RunLengths:
+    """Return masks that a model gave, after a look at their size.
+
+    Raises:
+        InputError: they are of another size than the image.
+    """
+    if masks.size != size:
+        message = f"the model's masks are {masks.size} (height, width), the image {size}"
+        raise input_error("model.size", message, "Return masks of the image's size.", record=name)
+    return masks
+
+
+def mode_option(mode: str) -> dict[str, str]:
+    """Return the mode as an argument; families with one mode take none."""
+    return {} if mode == "canonical" else {"mode": mode}

@@ -1,0 +1,179 @@
+"""Scores predictions under a task and returns a result with its identity."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from entityseg.benchmarks import identity
+from entityseg.benchmarks.harness.families import FAMILIES, adapter
+from entityseg.benchmarks.harness.opening import Truth, open_truth
+from entityseg.benchmarks.results import (
+    Bootstrap,
+    Identity,
+    Result,
+    impossible,
+    samples_bytes,
+    write_result,
+)
+from entityseg.benchmarks.tasks.record import Task
+from entityseg.data.json_file import require_there
+from entityseg.data.threads import Progress
+from entityseg.errors import usage_error
+from entityseg.metrics.result import Score
+from entityseg.metrics.table import kept_samples
+
+# Options of a task's family that a caller may choose; they are part of the evaluator's identity.
+CHOICES = {"entity": ("overlap",)}
+Samples = dict[str, NDArray[np.float64]]
+
+
+def score(
+    task: Task,
+    pred: str | Path,
+    *,
+    data: str | Path | None = None,
+    mode: str = "canonical",
+    options: Mapping[str, Any] | None = None,
+    bootstrap: int = 1000,
+    seed: int = 0,
+    model: Mapping[str, Any] | None = None,
+    out: str | Path | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Score predictions under a task.
+
+    Args:
+        task: the task.
+        pred: the predictions, in the task's format.
+        data: the dataset's folder, see `open_truth`.
+        mode: `canonical` ranks; or one of the task's compat modes.
+        options: choices that the family allows, such as `overlap` of entities.
+        bootstrap: resamples of the images for the intervals, 0 for none.
+        seed: of the resampling.
+        model: what is known of the model, for the result.
+        out: where to write the result file; not written where not given.
+        threads: worker threads.
+        progress: wraps the images as (iterable, total, label).
+
+    Raises:
+        UsageError: the task cannot be scored here, or has no such mode or option.
+        InputError: something is wrong with the data or the predictions; all problems are listed.
+    """
+    if task.family == "sets":
+        from entityseg.benchmarks.harness.sets import score_sets as score_it
+    else:
+        score_it = score_one
+    result, samples = score_it(
+        task, pred, data=data, mode=mode, options=options, bootstrap=bootstrap, seed=seed, model=model,
+        threads=threads, progress=progress,
+    )  # fmt: skip
+    if out is not None:
+        lies = Path(os.path.relpath(pred, Path(out).parent)).as_posix()
+        result = result.model_copy(update={"predictions": lies})
+        write_result(out, result, samples)
+    return result
+
+
+def score_one(
+    task: Task,
+    pred: str | Path,
+    *,
+    data: str | Path | None,
+    mode: str,
+    options: Mapping[str, Any] | None,
+    bootstrap: int,
+    seed: int,
+    model: Mapping[str, Any] | None,
+    threads: int | None,
+    progress: Progress | None,
+) -> tuple[Result, Samples]:
+    """Return the result of a task of one set, and its resampled figures; arguments are those of `score`."""
+    given = check_choices(task, mode, options)
+    truth = open_truth(task, data)
+    require_there(Path(pred))
+    with kept_samples() as samples:
+        scored = adapter(truth).score(
+            Path(pred), mode=mode, options={**task.options, **given}, bootstrap=bootstrap, seed=seed,
+            threads=threads, progress=progress,
+        )  # fmt: skip
+    return result_of(truth, scored, samples, pred, mode, given, bootstrap, seed, model), samples
+
+
+def check_choices(task: Task, mode: str, options: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the options after a look at them and the mode.
+
+    Raises:
+        UsageError: the task has no such mode, or its family no such option.
+    """
+    if mode not in task.modes:
+        message, remedy = f"{task.name} has no such mode", f"Its modes are {', '.join(task.modes)}."
+        raise usage_error("task.mode", message, remedy, field="mode", value=mode)
+    given = {name: value for name, value in (options or {}).items() if value is not None}
+    allowed = CHOICES.get(task.family, ())
+    for name in given:
+        if name not in allowed:
+            message = f"the metric family {task.family} has no such option"
+            remedy = f"It has {', '.join(allowed) or 'none'}."
+            raise usage_error("task.option", message, remedy, field=name, value=given[name])
+    return given
+
+
+def result_of(
+    truth: Truth,
+    scored: Score,
+    samples: Samples,
+    pred: str | Path,
+    mode: str,
+    options: Mapping[str, Any],
+    bootstrap: int,
+    seed: int,
+    model: Mapping[str, Any] | None,
+) -> Result:
+    """Return the result of a score; arguments are those of `score`.
+
+    Raises:
+        InputError: its figures contradict each other.
+    """
+    task = truth.task
+    warnings = [str(finding) for finding in (*truth.warnings, *scored.warnings)]
+    warnings += [f"... and {n} more of kind [{kind}]" for kind, n in scored.warnings.more().items()]
+    result = Result(
+        task=task.name,
+        model=dict(model or {}),
+        metric=scored.metric,
+        mode=scored.mode,
+        main=task.main,
+        values=dict(scored.values),
+        intervals=dict(scored.intervals),
+        bootstrap=Bootstrap(
+            resamples=bootstrap,
+            seed=seed,
+            samples=identity.of_bytes(samples_bytes(samples)) if samples else None,
+        ),
+        counts=scored.counts.to_json(),
+        options=dict(scored.options),
+        identity=Identity(
+            predictions=identity.of_paths([pred]),
+            ground_truth=identity.of_paths(truth.files),
+            task=task.digest(),
+            evaluator=identity.evaluator(task.family, mode, {**task.options, **options}),
+            environment=identity.environment(),
+        ),
+        warnings=[_without_root(line, truth.root) for line in warnings],
+        per_image=[{"image_id": unit, **figures} for unit, figures in (scored.per_image or {}).items()],
+        per_category=[dict(one) for one in getattr(scored, "per_category", ())],
+    )
+    impossible(result, FAMILIES[task.family].plain).raise_errors()
+    return result
+
+
+def _without_root(line: str, root: Path) -> str:
+    """Return a message that does not say where the data lies, so that results are equal wherever it does."""
+    return line.replace(f"{root}{os.sep}", "")

@@ -1,0 +1,59 @@
+"""Models for tests."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from entityseg.benchmarks.models.superpixels import Superpixels
+from entityseg.masks import RunLengths
+from entityseg.protocols import Pixels, Segmentation
+
+
+class Dying(Superpixels):
+    """Superpixels that kill the process, as the kernel would, when they were asked so often."""
+
+    def __init__(self, counter: str, die_at: int) -> None:
+        super().__init__(regions=30)
+        self.counter, self.die_at = Path(counter), die_at
+
+    def segment(self, image: Pixels) -> Segmentation:
+        asked = int(self.counter.read_text()) + 1 if self.counter.exists() else 1
+        self.counter.write_text(str(asked))
+        if asked == self.die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().segment(image)
+
+
+class WrongSize:
+    def segment(self, image: Pixels) -> Segmentation:
+        return Segmentation(RunLengths.empty((3, 4), 1), np.ones(1))
+
+
+class Whole:
+    def segment(self, image: Pixels) -> Segmentation:
+        return Segmentation(RunLengths(image.shape[:2], [0, image.shape[0]], [0, 2]), np.ones(1))
+
+
+class Overlapping:
+    def use_categories(self, categories: Any) -> None:
+        self.category = categories[0].id
+
+    def segment(self, image: Pixels) -> Segmentation:
+        whole = RunLengths(image.shape[:2], [0, image.shape[0]], [0, 2])
+        both = RunLengths.concatenate([whole, whole])
+        return Segmentation(both, np.array([0.5, 0.25]), np.full(2, getattr(self, "category", -1)))
+
+
+class Nothing:
+    """Finds nothing, anywhere."""
+
+    def segment(self, image: Pixels) -> Segmentation:
+        return Segmentation(RunLengths.empty(image.shape[:2], 0), np.empty(0))
+
+
+no_model = object()

@@ -1,0 +1,243 @@
+"""Runs: perfect oracles, resumption after kills, independence of shards, and what a run refuses."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from entityseg.benchmarks.harness.families import is_ready
+from entityseg.benchmarks.harness.run import run
+from entityseg.benchmarks.harness.scoring import score
+from entityseg.benchmarks.results import read_result
+from entityseg.benchmarks.tasks import get, tasks
+from entityseg.errors import InputError, MissingFileError, UsageError
+
+HERE = Path(__file__).parent
+EVERY = [
+    task.name
+    for task in tasks()
+    if task.is_mini and is_ready(task) and not task.name.startswith("mini-sginw-")
+]
+# What is 0 where nothing is wrong.
+ERRORS = ("MAE", "HCE")
+# Of an image with more masks than detections that count, even the truth finds a part only; and of grey maps the
+# threshold 0 takes every pixel.
+BELOW_ONE = ("AR@1", "AR@10", "meanF", "meanE")
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_oracle_is_perfect(name: str, mini: Path, tmp_path: Path) -> None:
+    task = get(name)
+    result = run(task, "oracle", tmp_path / "run", data=mini, bootstrap=5, shard_size=2).result
+    assert result.counts["missing"] == 0 and result.counts["predicted"] == result.counts["expected"] > 0
+    assert result.model["oracle"] is True
+    main = result.values["AP@300"] if "AP@300" in result.values else result.values[task.main]
+    assert main == pytest.approx(1, abs=1e-12)
+    for figure, value in result.values.items():
+        if value is None or figure in BELOW_ONE or (task.main == "AP" and "AP@300" in result.values):
+            continue
+        assert value == pytest.approx(0 if figure in ERRORS else 1, abs=1e-3), figure
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_superpixels_run_everywhere(name: str, mini: Path, tmp_path: Path) -> None:
+    task = get(name)
+    done = run(task, "superpixels", tmp_path / "run", data=mini, bootstrap=0)
+    value = done.result.values[task.main]
+    assert value is None or 0 <= value < 1
+    assert read_result(done.folder) == done.result
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["mini-entity-low", "mini-panoptic", "mini-refcocog-test", "mini-png-given-phrases", "mini-fss-wild"],
+)
+def test_shards_leave_no_trace(name: str, mini: Path, tmp_path: Path) -> None:
+    """Predictions, figures and resamples are the same bytes, however the work was cut."""
+    outcomes = []
+    for size in (1, 2, 100):
+        done = run(
+            get(name), "oracle", tmp_path / str(size), data=mini, shard_size=size, bootstrap=20,
+            model_options={"noise": 0.4, "seed": 3},
+        )  # fmt: skip
+        (file,) = done.folder.glob("predictions.*")
+        outcomes.append(
+            [file.read_bytes(), (done.folder / "result.samples.npz").read_bytes(), done.result.model_dump()]
+        )
+    assert outcomes[0] == outcomes[1] == outcomes[2]
+
+
+def _bench_run(mini: Path, out: Path, *more: object, wait: float | None = None) -> int:
+    command = [
+        sys.executable, "-m", "entityseg.cli.main", "bench", "run", "mini-fss-wild", "--data", mini, "--out", out,
+        "--shard-size", 3, "--bootstrap", 10, *more,
+    ]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(HERE)}
+    with subprocess.Popen(
+        list(map(str, command)), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        if wait is not None:
+            try:
+                process.wait(wait)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+        return process.wait()
+
+
+def test_killed_in_the_model_it_goes_on(mini: Path, tmp_path: Path) -> None:
+    """SIGKILL in the middle of a shard: whole shards are kept, the rest is done again, the result is the same."""
+    counter, out = tmp_path / "asked", tmp_path / "run"
+    model = ("--model", "models:Dying", "--option", f'counter="{counter}"', "--option", "die_at=8")
+    assert _bench_run(mini, out, *model) == -signal.SIGKILL
+    assert not (out / "result.json").exists()
+    whole = sorted(path.name for path in (out / "shards").glob("*.done"))
+    assert len(whole) == 2
+    assert _bench_run(mini, out, *model) == 0
+    units = read_result(out).counts["expected"]
+    # Two shards of three were kept; the images after the sixth were asked again.
+    assert int(counter.read_text()) == 8 + units - 6
+    fresh = run(
+        get("mini-fss-wild"), "entityseg.benchmarks.models.superpixels:Superpixels", tmp_path / "fresh",
+        data=mini, model_options={"regions": 30}, shard_size=3, bootstrap=10,
+    )  # fmt: skip
+    assert (out / "predictions.jsonl").read_bytes() == (fresh.folder / "predictions.jsonl").read_bytes()
+    assert read_result(out).values == fresh.result.values
+
+
+def test_killed_at_random_points(mini: Path, tmp_path: Path) -> None:
+    """Killed by the clock, anywhere from the import to the result, until one run gets through."""
+    generator = random.Random(7)
+    out = tmp_path / "run"
+    model = ("--model", "superpixels", "--option", "regions=20")
+    kills = 0
+    for attempt in range(40):
+        # Later attempts get more time, so that one gets through on the slowest machine.
+        if _bench_run(mini, out, *model, wait=generator.uniform(0.3, 1.2) + 0.15 * attempt) == 0:
+            break
+        kills += 1
+    assert kills >= 1
+    calm = tmp_path / "calm"
+    assert _bench_run(mini, calm, *model) == 0
+    for name in ("predictions.jsonl", "result.json", "result.samples.npz", "manifest.json", "run.json"):
+        assert (out / name).read_bytes() == (calm / name).read_bytes(), name
+    leftovers = list(out.rglob(".part-*"))
+    assert len(leftovers) <= kills
+
+
+def test_damaged_shards_are_done_again(mini: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    task = get("mini-entity-low")
+    first = run(task, "oracle", out, data=mini, shard_size=1, bootstrap=0)
+    one, other = sorted((out / "shards").glob("*.jsonl"))[:2]
+    one.write_bytes(one.read_bytes()[:-9])
+    other.with_suffix(".done").write_text("{")
+    again = run(task, "oracle", out, data=mini, shard_size=1, bootstrap=0)
+    assert (again.predicted, again.reused) == (2, first.predicted - 2)
+    assert again.result == first.result
+
+
+def test_another_run_in_the_folder_is_refused(mini: Path, tmp_path: Path) -> None:
+    task, out = get("mini-entity-low"), tmp_path / "run"
+    run(task, "oracle", out, data=mini, bootstrap=0)
+    with pytest.raises(UsageError, match="different are: model_options"):
+        run(task, "oracle", out, data=mini, bootstrap=0, model_options={"noise": 0.5})
+    with pytest.raises(UsageError, match="different are: task, task_sha256"):
+        run(get("mini-boundary-high"), "oracle", out, data=mini, bootstrap=0)
+    done = run(task, "oracle", out, data=mini, bootstrap=0, model_options={"noise": 0.5}, overwrite=True)
+    assert done.reused == 0
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").write_text("mine")
+    with pytest.raises(UsageError, match="holds no run"):
+        run(task, "oracle", tmp_path / "other", data=mini)
+
+
+def test_what_models_may_not_do(mini: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(HERE))
+    with pytest.raises(InputError, match=r"masks are \(3, 4\)"):
+        run(get("mini-entity-low"), "models:WrongSize", tmp_path / "size", data=mini)
+    with pytest.raises(InputError, match="gave a mask no category"):
+        run(get("mini-instance"), "models:Whole", tmp_path / "class", data=mini)
+    with pytest.raises(InputError, match="share pixels"):
+        run(get("mini-panoptic"), "models:Overlapping", tmp_path / "pan", data=mini)
+    with pytest.raises(UsageError, match="no method `ground`"):
+        run(get("mini-refcoco-val"), "models:Nothing", tmp_path / "text", data=mini)
+    # Overlapping entities are refused by the evaluator, unless a choice is made.
+    with pytest.raises(InputError, match="share"):
+        run(get("mini-entity-low"), "models:Overlapping", tmp_path / "e", data=mini, bootstrap=0)
+    choice = {"overlap": "resolve"}
+    done = run(
+        get("mini-entity-low"), "models:Overlapping", tmp_path / "e", data=mini, bootstrap=0, options=choice
+    )
+    assert done.result.options["overlap"] == "resolve" and done.predicted == 0
+
+
+def test_nothing_found_is_said_and_counts_zero(
+    mini: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(HERE))
+    result = run(get("mini-entity-high"), "models:Nothing", tmp_path / "run", data=mini, bootstrap=0).result
+    assert result.values["AP"] == 0
+    assert result.counts["missing"] == 0 and result.counts["empty"] == result.counts["expected"]
+
+
+def test_missing_dataset_is_one_error_with_source_and_tree(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError) as caught:
+        run(get("coco-panoptic"), "oracle", tmp_path / "run", data=tmp_path)
+    text = str(caught.value)
+    assert len(caught.value.findings) == 1
+    for part in ("cocodataset.org", "coco/annotations/panoptic_val2017.json", "--data", "ENTITYSEG_DATA"):
+        assert part in text
+    assert not (tmp_path / "run").exists()
+
+
+def test_incomplete_dataset_says_what_it_lacks(mini: Path, tmp_path: Path) -> None:
+    (tmp_path / "coco" / "val2017").mkdir(parents=True)
+    with pytest.raises(MissingFileError, match=r"lacks annotations/instances_val2017.json"):
+        run(get("coco-instance"), "oracle", tmp_path / "run", data=tmp_path)
+
+
+def test_wrong_counts_refuse_or_warn(mini: Path, tmp_path: Path) -> None:
+    """A part of ADE20K in the real task's place is refused; what is only remembered warns."""
+    with pytest.raises(InputError, match="images, ade20k-panoptic@1 expects 2,000"):
+        run(get("ade20k-panoptic"), "oracle", tmp_path / "a", data=mini / "tasks")
+    result = run(get("dis5k-vd"), "oracle", tmp_path / "b", data=mini / "tasks", bootstrap=0).result
+    assert any("expects 470" in line for line in result.warnings)
+
+
+def test_tasks_that_cannot_run_say_what_is_missing(mini: Path, tmp_path: Path) -> None:
+    for task in tasks():
+        if task.is_mini and not is_ready(task):
+            with pytest.raises(UsageError, match="Missing: "):
+                run(task, "oracle", tmp_path / "run", data=mini)
+
+
+def test_score_of_a_file_equals_that_of_the_run(mini: Path, tmp_path: Path) -> None:
+    done = run(get("mini-panoptic"), "oracle", tmp_path / "run", data=mini, bootstrap=10)
+    alone = score(get("mini-panoptic"), tmp_path / "run" / "predictions.json", data=mini, bootstrap=10)
+    assert alone.values == done.result.values and alone.identity == done.result.identity
+    with pytest.raises(UsageError, match="Its modes are canonical, panopticapi"):
+        score(get("mini-panoptic"), tmp_path / "run" / "predictions.json", data=mini, mode="strict")
+
+
+def test_a_set_without_predictions_counts_zero(mini: Path, tmp_path: Path) -> None:
+    task = get("mini-sginw")
+    folder = tmp_path / "board"
+    folder.mkdir()
+    member = get(task.members[0])
+    done = run(member, "oracle", tmp_path / "one", data=mini, bootstrap=0)
+    name = member.data.images.partition("/")[0]
+    (folder / f"seginw_{name}_val.json").write_bytes((done.folder / "predictions.jsonl").read_bytes())
+    result = score(task, folder, data=mini, bootstrap=20)
+    mean = result.values["mean"]
+    assert mean is not None
+    np.testing.assert_allclose(mean, (done.result.values["AP"] or 0) / len(task.members))
+    assert result.counts["sets_missing"] == len(task.members) - 1
+    with pytest.raises(UsageError, match="predictions of no set"):
+        score(task, tmp_path, data=mini)
