@@ -62,8 +62,10 @@ FAMILIES: dict[str, FamilyEntry] = {
         less_is_better=("HCE", "MAE"),
     ),
     "sets": FamilyEntry(f"{_HERE}.sets:score_sets"),
-    "video-instance": FamilyEntry(f"{_METRICS}.scoring_video:score_video"),
-    "video-panoptic": FamilyEntry(f"{_METRICS}.scoring_video:score_video_panoptic"),
+    "video-instance": FamilyEntry(f"{_METRICS}.scoring_video:score_video", f"{_HERE}.videos:TubesAdapter"),
+    "video-panoptic": FamilyEntry(
+        f"{_METRICS}.scoring_video:score_video", f"{_HERE}.videos:PanopticVideosAdapter"
+    ),
 }
 
 

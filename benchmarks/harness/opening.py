@@ -262,6 +262,21 @@ def _fss(task: Task, root: Path) -> _Opened:
     return _Opened(dataset, masks, {**_dataset_counts(dataset), "classes": classes})
 
 
+def _video(task: Task, root: Path) -> _Opened:
+    path = next(root / file for file in task.data.files if file.endswith(".json"))
+    value: Any
+    if task.family == "video-panoptic":
+        from entityseg.data.video.vipseg import read_vipseg
+
+        value = read_vipseg(path)
+        files: tuple[Path, ...] = (path, value.root)
+    else:
+        from entityseg.data.video.ytvis import read_ytvis
+
+        value, files = read_ytvis(path), (path,)
+    return _Opened(value, files, {"videos": len(value.videos), "categories": len(value.categories)})
+
+
 def _not_readable(task: Task, root: Path) -> _Opened:
     from entityseg.benchmarks.harness.families import not_ready
 
@@ -280,6 +295,6 @@ _READERS: dict[str, Callable[[Task, Path], _Opened]] = {
     "lvis": _lvis,
     "ocid": _ocid,
     "fss": _fss,
-    "video": _not_readable,
+    "video": _video,
     "sets": _not_readable,
 }

@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from entityseg.benchmarks.tasks.record import Data, Task, counts
 
+_VIPSEG = Data(
+    folder="VIPSeg",
+    reader="video",
+    split="val",
+    files=("VIPSeg_720P/panoptic_gt_VIPSeg_val.json", "VIPSeg_720P/panomasksRGB/", "VIPSeg_720P/images/"),
+    images="VIPSeg_720P/images",
+    revision="2022",
+    get="github.com/VIPSeg-Dataset/VIPSeg-Dataset",
+)
+_VIPSEG_COUNTS = counts(videos=343, categories=124)
+
 TASKS = (
     Task(
         name="youtubevis-2019@1",
@@ -19,6 +30,7 @@ TASKS = (
             get="youtube-vos.org/dataset/vis",
         ),
         predictions="YouTube-VIS results",
+        options={"task": "ytvis"},
         main="AP",
         counts=counts(categories=40),
         published="youtubevis-2019",
@@ -41,33 +53,34 @@ TASKS = (
             get="sites.google.com/view/unidentified-video-object",
         ),
         predictions="YouTube-VIS results",
-        options={"class_aware": False},
+        options={"task": "uvo"},
         main="AP",
         counts=counts(videos=256),
         published="uvo",
     ),
     Task(
         name="vipseg@1",
-        title="Video panoptic segmentation on VIPSeg, 720p",
+        title="Video panoptic segmentation on VIPSeg, 720p: VPQ",
         family="video-panoptic",
-        data=Data(
-            folder="VIPSeg",
-            reader="video",
-            split="val",
-            files=(
-                "VIPSeg_720P/panoptic_gt_VIPSeg_val.json",
-                "VIPSeg_720P/panomasksRGB/",
-                "VIPSeg_720P/val.txt",
-            ),
-            images="VIPSeg_720P/images",
-            revision="2022",
-            get="github.com/VIPSeg-Dataset/VIPSeg-Dataset",
-        ),
+        data=_VIPSEG,
         predictions="VIPSeg panoptic",
+        options={"task": "vpq"},
         main="VPQ",
         track="720p",
-        modes=("canonical", "vipseg-stq-raw"),
-        counts=counts(videos=343, categories=124),
+        counts=_VIPSEG_COUNTS,
         published="vipseg",
+        notes=("VPQ is the mean over windows; which windows the papers mean is not said.",),
+    ),
+    Task(
+        name="vipseg-stq@1",
+        title="Video panoptic segmentation on VIPSeg, 720p: STQ",
+        family="video-panoptic",
+        data=_VIPSEG,
+        predictions="VIPSeg panoptic",
+        options={"task": "stq"},
+        main="STQ",
+        track="720p",
+        modes=("canonical", "vipseg-stq-raw"),
+        counts=_VIPSEG_COUNTS,
     ),
 )

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from entityseg.benchmarks.harness.families import is_ready
+from entityseg.benchmarks.harness.families import FAMILIES, FamilyEntry, is_ready
 from entityseg.benchmarks.harness.run import run
 from entityseg.benchmarks.harness.scoring import score
 from entityseg.benchmarks.results import read_result
@@ -211,11 +211,22 @@ def test_wrong_counts_refuse_or_warn(mini: Path, tmp_path: Path) -> None:
     assert any("expects 470" in line for line in result.warnings)
 
 
-def test_tasks_that_cannot_run_say_what_is_missing(mini: Path, tmp_path: Path) -> None:
-    for task in tasks():
-        if task.is_mini and not is_ready(task):
-            with pytest.raises(UsageError, match="Missing: "):
-                run(task, "oracle", tmp_path / "run", data=mini)
+@pytest.mark.parametrize(
+    ("entry", "lacking"),
+    [
+        (FamilyEntry("entityseg.metrics.scoring_dreams:score_dreams", "x:Y"), "scoring_dreams:score_dreams"),
+        (FamilyEntry("entityseg.metrics.scoring:score"), "an adapter of the family entity"),
+    ],
+)
+def test_tasks_that_cannot_run_say_what_is_missing(
+    mini: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: FamilyEntry, lacking: str
+) -> None:
+    monkeypatch.setitem(FAMILIES, "entity", entry)
+    task = get("mini-entity-low")
+    assert not is_ready(task)
+    with pytest.raises(UsageError, match=f"Missing: .*{lacking}"):
+        run(task, "oracle", tmp_path / "run", data=mini)
+    assert not (tmp_path / "run").exists()
 
 
 def test_score_of_a_file_equals_that_of_the_run(mini: Path, tmp_path: Path) -> None:
