@@ -93,6 +93,7 @@ def measure(edges, offsets, height, width, areas, boxes, profiles):  # type: ign
     readonly(types.int64),
     readonly(types.int64),
     types.boolean,
+    types.boolean,
     types.int64,
     types.int64,
     types.uint32[::1],
@@ -103,12 +104,13 @@ def measure(edges, offsets, height, width, areas, boxes, profiles):  # type: ign
     types.int64[:, ::1],
 )
 def decode(  # type: ignore[no-untyped-def]
-    text, starts, stops, escaped, height, width, edges, offsets, areas, boxes, profiles, problems
+    text, starts, stops, escaped, measured, height, width, edges, offsets, areas, boxes, profiles, problems
 ):
     """Decode strings `text[starts[m]:stops[m]]`, all of one image; return how many are malformed.
 
-    With `escaped`, every backslash stands doubled, as JSON writes it. A malformed mask is left empty and its row of
-    `problems` says (code, detail). `edges` must hold as many numbers as there are characters.
+    With `escaped`, every backslash stands doubled, as JSON writes it; `measured` asks for areas, boxes and profiles.
+    A malformed mask is left empty and its row of `problems` says (code, detail). `edges` must hold as many numbers
+    as there are characters.
     """
     pixels = height * width
     longest = 5 * (MAX_CHARACTERS - 1 if pixels < 1 << 29 else MAX_CHARACTERS)
@@ -196,7 +198,8 @@ def decode(  # type: ignore[no-untyped-def]
             edges[n_edges] = pixels
             n_edges += 1
 
-        # While the edges are still in the cache.
-        _measure_one(edges[first:n_edges], height, pixels, areas, boxes, profiles, m)
+        if measured:
+            # While the edges are still in the cache.
+            _measure_one(edges[first:n_edges], height, pixels, areas, boxes, profiles, m)
     offsets[len(starts)] = n_edges
     return bad

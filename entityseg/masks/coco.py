@@ -75,7 +75,8 @@ def from_counts(counts: Sequence[Any], size: Size, findings: Findings | None = N
     texts = [b"" if text is None else text for text in given]
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
     stops = np.cumsum(lengths)
-    masks, problems = decode(np.frombuffer(b"".join(texts), np.uint8), stops - lengths, stops, size)
+    text = np.frombuffer(b"".join(texts), np.uint8)
+    masks, problems = decode(text, stops - lengths, stops, size, measured=False)
     if not problems.any() and None not in given:
         return masks
     for i in np.flatnonzero(problems[:, 0]).tolist():
@@ -88,7 +89,13 @@ def from_counts(counts: Sequence[Any], size: Size, findings: Findings | None = N
 
 
 def decode(
-    text: UInt8Array, starts: Int64Array, stops: Int64Array, size: Size, *, escaped: bool = False
+    text: UInt8Array,
+    starts: Int64Array,
+    stops: Int64Array,
+    size: Size,
+    *,
+    escaped: bool = False,
+    measured: bool = True,
 ) -> tuple[RunLengths, Int64Array]:
     """Decode compressed masks that lie in one buffer, without an object for each.
 
@@ -97,6 +104,7 @@ def decode(
         starts, stops: int64 [n], where each mask's string lies.
         size: (height, width) of the image.
         escaped: backslashes are doubled, as in a JSON file.
+        measured: measure areas and boxes on the way; otherwise that is done when they are first asked for.
 
     Returns:
         The masks (empty where malformed), and int64 [n, 2] with a problem code (0 is none) and its detail, which
@@ -109,10 +117,11 @@ def decode(
     profiles = np.zeros((n, _decode.STRETCHES), np.uint32)
     problems = np.zeros((n, 2), np.int64)
     _decode.decode(
-        text, starts, stops, escaped, size[0], size[1], edges, offsets, areas, boxes, profiles, problems
-    )
+        text, starts, stops, escaped, measured, size[0], size[1],
+        edges, offsets, areas, boxes, profiles, problems,
+    )  # fmt: skip
     masks = RunLengths.trusted(size, _fitting(edges, int(offsets[-1])), offsets)
-    return masks.keep_measures(areas, boxes, profiles), problems
+    return (masks.keep_measures(areas, boxes, profiles) if measured else masks), problems
 
 
 def _fitting(edges: UInt32Array, count: int) -> UInt32Array:
