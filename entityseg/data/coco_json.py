@@ -49,7 +49,10 @@ def read_coco(path: str | Path, *, image_root: Path | None = None) -> Dataset:
         annotations = require_type(top.pop("annotations", None), list, "`annotations`", str(path))
         images = read_images(top.get("images"), findings)
         index_of = {image.id: index for index, image in enumerate(images)}
-        records = coco_slow.read_records(annotations, images, index_of, _ANNOTATIONS, findings)
+        refused = _refused(top.get("images"), index_of)
+        records = coco_slow.read_records(
+            annotations, images, index_of, _ANNOTATIONS, findings, refused=refused
+        )
     categories = read_categories(top.get("categories"), findings)
     findings.raise_errors()
     _warn_of_unknown_categories(records, categories, findings)
@@ -144,6 +147,13 @@ def read_images(value: Any, findings: Findings) -> list[ImageRecord]:
             extra = {k: v for k, v in record.items() if k not in ("id", "file_name", "height", "width")}
             images.append(ImageRecord(image_id, name, size[0], size[1], extra))
     return images
+
+
+def _refused(value: Any, index_of: Mapping[ImageId, int]) -> frozenset[ImageId]:
+    """Return the ids of images that were refused: their annotations need no finding of their own."""
+    records = value if isinstance(value, list) else []
+    ids = [record.get("id") for record in records if isinstance(record, dict)]
+    return frozenset(one for one in ids if isinstance(one, int | str) and one not in index_of)
 
 
 def read_categories(value: Any, findings: Findings) -> list[Category]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,11 +24,24 @@ def read_records(
     index_of: Mapping[ImageId, int],
     wanted: Wanted,
     findings: Findings,
+    *,
+    refused: Collection[ImageId] = (),
 ) -> Records:
-    """Read a list of parsed records; problems are added to `findings`, and their records left out."""
+    """Read a list of parsed records; problems are added to `findings`, and their records left out.
+
+    Args:
+        records: the parsed list.
+        images: the images.
+        index_of: position of each image by its id.
+        wanted: what a record must have.
+        findings: where problems go.
+        refused: ids of images with problems of their own; records of these images are left out without a word.
+    """
     rows: list[tuple[Any, ...]] = []
     seen_ids: dict[int, int] = {}
     for position, record in enumerate(records):
+        if isinstance(record, dict) and _is_of(record.get("image_id"), refused):
+            continue
         reader = _Record(record, f"{wanted.list_name}[{position}]", findings)
         row = reader.read(images, index_of, wanted)
         if row is None:
@@ -73,6 +86,10 @@ def read_records(
         box_areas=np.array(box_areas, np.float64) if wanted.box_areas else None,
         source=source,
     )
+
+
+def _is_of(image_id: Any, ids: Collection[ImageId]) -> bool:
+    return isinstance(image_id, int | str) and image_id in ids
 
 
 class _Record:

@@ -127,10 +127,12 @@ def convert(
             _write_beside(place, REPORT_NAME, report)
             if licence is not None:
                 write_bytes(_beside(place, FILE_NAME), licence.text)
-    except InputError:
+    except InputError as error:
         # The first bad mask ended the conversion; say what else is wrong with the source.
         _raise_all(dataset, threads, progress)
-        raise
+        if dataset.path is None or all(one.file for one in error.findings):
+            raise
+        raise InputError(replace(one, file=str(dataset.path)) for one in error.findings) from error
     except OSError as error:
         raise _cannot_write(dst, error) from error
     return Conversion(dst, report, tuple(losses), loss)

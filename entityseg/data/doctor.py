@@ -44,7 +44,8 @@ class Report:
 
     def lines(self) -> list[str]:
         """Return the report as lines of text."""
-        lines = [f"{self.root}: {len(self.datasets)} annotation sets"]
+        many = len(self.datasets)
+        lines = [f"{self.root}: {many} annotation set{'s' * (many != 1)}"]
         lines += [f"  {_summary_line(summary)}" for summary in self.datasets]
         lines += self.findings.lines()
         lines += [f"note: {note}" for note in self.notes]

@@ -140,7 +140,13 @@ def find_readings(
 
 
 def _listed(readings: Sequence[Reading]) -> str:
-    return "".join(f"\n  --from {one.format} --split {one.split}   {one.path}" for one in readings) + "\n"
+    # Not every command has `--from`, and it is needed only where formats differ.
+    several = len({one.format for one in readings}) > 1
+    lines = [
+        f"\n  {f'--from {one.format} ' if several else ''}--split {one.split}   {one.path}"
+        for one in readings
+    ]
+    return "".join(lines) + "\n"
 
 
 def _nothing(path: Path, wanted: str | None) -> EntitySegError:
