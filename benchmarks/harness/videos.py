@@ -7,6 +7,7 @@ A model with `segment_video` gets the frames of a video and gives masks of all f
 from __future__ import annotations
 
 import shutil
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -47,9 +48,9 @@ class _VideosAdapter(Adapter):
         if isinstance(model, UsesCategories):
             model.use_categories(self.gt.categories)
 
+    @abstractmethod
     def answer(self, index: int) -> Segmentation:
         """Return the truth of a video, frames side by side."""
-        raise NotImplementedError
 
     def frame(self, video: VideoRecord, name: str) -> Path:
         """Return where a frame's picture is."""

@@ -16,7 +16,7 @@ from entityseg.data.records import Dataset
 from entityseg.data.sources import EncodedSource, MaskSource
 from entityseg.data.views import checked_masks
 from entityseg.errors import Findings
-from entityseg.masks.runlengths import Int64Array, RunLengths, Size
+from entityseg.masks.runlengths import RunLengths, Size
 from entityseg.metrics.entity_ap import EntityAP
 from entityseg.metrics.matching import ImageMatches, Mode, match_image
 from entityseg.metrics.result import Counts, Score
@@ -269,4 +269,4 @@ def _read(path: str | Path, gt: Dataset, mode: Mode) -> Predictions:
     return read_predictions(path, gt, box_areas=mode == "pycocotools")
 
 
-__all__ = ["Evaluated", "Int64Array", "evaluate", "score"]
+__all__ = ["Evaluated", "evaluate", "result_of", "score"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +95,7 @@ class _Video:
     found: int
 
 
-class _Job:
+class _Job(ABC):
     """Scores one video; several threads call it at once."""
 
     metric: str
@@ -102,11 +103,13 @@ class _Job:
     gt: TubeSet | PanopticVideos
     pred: TubeSet | PanopticVideos
 
+    @abstractmethod
     def table(self) -> Table[Any]:
-        raise NotImplementedError
+        """Return an empty table of the metric."""
 
+    @abstractmethod
     def video(self, index: int) -> _Video:
-        raise NotImplementedError
+        """Return what one video adds."""
 
 
 class _TubeJob(_Job):
