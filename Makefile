@@ -21,7 +21,7 @@ help: ## List the commands
 $(READY): setup.cfg pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "python3.11 is needed (Debian: apt install python3.11-venv)"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,models]'
 	@touch $@
 
 setup: $(READY) ## Make .venv and install everything
@@ -41,7 +41,7 @@ lint: $(READY) ## ruff and mypy
 	MYPYPATH=.types $(BIN)/mypy
 
 perf: $(READY) ## The speed benchmark against the other libraries (see docs/performance.md)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,perf]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,models,perf]'
 	$(BIN)/python -m entityseg.benchmarks.perf all
 
 clean: ## Remove what was made

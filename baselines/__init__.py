@@ -1,0 +1,1 @@
+"""Models, their training, inference and checkpoints. Needs the extra `models` (torch, transformers)."""

@@ -1,0 +1,1 @@
+"""Released checkpoints to the layout of this package."""

@@ -1,0 +1,1 @@
+"""Configs, losses, the loop, checkpoints that resume."""

@@ -1,0 +1,1 @@
+"""Views of an image: the whole and its crops, and the entities in each."""

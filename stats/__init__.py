@@ -1,0 +1,1 @@
+"""Statistics of datasets: shapes of masks, tables and figures of the papers, agreement of annotators."""

@@ -1,0 +1,1 @@
+"""Agreement between annotators of the same images."""

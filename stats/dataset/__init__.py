@@ -1,0 +1,1 @@
+"""Statistics of whole datasets, image by image, then over all."""

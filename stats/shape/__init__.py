@@ -1,0 +1,1 @@
+"""Shape of masks: convexity, simplicity and what else an outline says, from runs."""
