@@ -27,7 +27,7 @@ def blocks(language: str) -> list[str]:
 def after_make_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as `make demo` leaves it."""
     folder = tmp_path_factory.mktemp("newcomer")
-    assert run(["demo", "--out", str(folder / "demo")]) == 0
+    assert run(["demo", "--quick", "--out", str(folder / "demo")]) == 0
     return folder
 
 

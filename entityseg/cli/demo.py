@@ -26,6 +26,7 @@ _FIGURES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR@100")
 @app.command(
     epilog=epilog(
         "entityseg demo",
+        "entityseg demo --quick",
         "entityseg demo --out tour --scenes 16",
         "entityseg demo --data annotations/ --split val",
         "entityseg demo --gt val.json --pred predictions.json",
@@ -45,12 +46,13 @@ def demo(
     scenes: Annotated[int, typer.Option(min=4, help="Scenes of the mini dataset.")] = 64,
     seed: Annotated[int, typer.Option(help="Of everything that is random.")] = 0,
     bootstrap: Annotated[int, typer.Option(min=0, help="Resamples for the intervals; 0 for none.")] = 1000,
+    quick: Annotated[bool, typer.Option("--quick", help="Train no models; under a minute.")] = False,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Images side by side; all cores if not given.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """A tour: make a dataset, convert it there and back, score predictions, write a page (OUT/index.html)."""
+    """A tour: make a dataset, convert it, score predictions, train two small models; a page (OUT/index.html)."""
     load_masks()
     from entityseg.report.demo import run_demo
 
@@ -58,7 +60,7 @@ def demo(
         note(f"The mini dataset: {scenes} scenes in {out / 'mini'}")
     done = run_demo(
         out, data=data, split=split, from_=from_, gt=gt, pred=pred, scenes=scenes, seed=seed,
-        bootstrap=bootstrap, threads=threads, progress=progress,
+        bootstrap=bootstrap, chapters=not quick, threads=threads, progress=progress,
     )  # fmt: skip
     if as_json:
         print_json(done.to_json())
@@ -84,6 +86,8 @@ def _print(done: Demo) -> None:
             print(f"  {line}")
     print()
     print(score_table(done.scores))
+    for chapter in done.chapters.values():
+        print("\n" + "\n".join(chapter.lines))
     print(f"\nOpen {done.page.resolve().as_uri()}")
 
 

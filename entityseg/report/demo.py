@@ -19,11 +19,13 @@ from entityseg.data.threads import Progress, no_progress
 from entityseg.errors import Findings, InputError, UsageError, usage_error
 from entityseg.files import write_json
 from entityseg.metrics.result import Score
+from entityseg.report.chapters import Chapter, make_chapters
 from entityseg.report.summary import Summary, summarise
 
 # Its presence says that the folder is ours to write in, and what it holds.
 MARKER = ".entityseg-demo.json"
-_OWN = ("mini", "data", "predictions", "index.html")
+# Kept from one demonstration to the next: each chapter knows what of it is still good.
+_CHAPTERS = "chapters"
 # Predictions are made for this many images of somebody's own data at the most.
 _MOST_IMAGES = 64
 
@@ -66,6 +68,7 @@ class Demo:
         prediction_files: by the name of the predictions.
         examples: positions of a few telling images of `dataset`.
         compared: positions of a few telling images of `gt`.
+        chapters: what other floors added, by their names.
     """
 
     page: Path
@@ -78,6 +81,7 @@ class Demo:
     prediction_files: Mapping[str, Path]
     examples: Sequence[int]
     compared: Sequence[int]
+    chapters: Mapping[str, Chapter] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the results as a JSON object."""
@@ -94,6 +98,7 @@ class Demo:
             },
             "scores": {name: score.to_json() for name, score in self.scores.items()},
             "predictions": {name: str(path) for name, path in self.prediction_files.items()},
+            "chapters": {name: dict(chapter.results) for name, chapter in self.chapters.items()},
         }
 
 
@@ -108,6 +113,7 @@ def run_demo(
     scenes: int = N_SCENES,
     seed: int = 0,
     bootstrap: int = 1000,
+    chapters: bool = True,
     threads: int | None = None,
     progress: Progress = no_progress,
 ) -> Demo:
@@ -123,6 +129,7 @@ def run_demo(
         scenes: how many scenes the mini dataset has.
         seed: of the mini dataset, of the made predictions and of the intervals.
         bootstrap: resamples for the intervals, 0 for none.
+        chapters: with what other floors add, such as models trained on the mini dataset.
         threads: images worked on side by side.
         progress: shows how far the work is.
 
@@ -160,8 +167,11 @@ def run_demo(
     scores, curves = _score(truth, files, bootstrap, seed, threads, progress)
     looks = _looks(out / "mini") if shown is None else {}
     examples, compared = _telling(dataset, looks), _telling(truth, looks)
+    added = {}
+    if chapters and shown is None:
+        added = make_chapters(out / "mini", out / _CHAPTERS, seed=seed, progress=progress)
     page = out / "index.html"
-    demo = Demo(page, dataset, summary, conversion, truth, scores, curves, files, examples, compared)
+    demo = Demo(page, dataset, summary, conversion, truth, scores, curves, files, examples, compared, added)
     write_demo_page(demo, own_data=shown is not None, own_predictions=pred is not None)
     return demo
 

@@ -40,6 +40,7 @@ def write_demo_page(demo: Demo, *, own_data: bool, own_predictions: bool) -> Non
         _conversion_section(demo.conversion),
         _scores_section(demo, own_predictions),
         _compared_section(demo),
+        *(chapter.section for chapter in demo.chapters.values()),
     ]
     best = next(iter(demo.scores.items()))
     facts = [

@@ -651,7 +651,7 @@ def test_a_kill_never_leaves_what_is_taken_for_whole(
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
 @pytest.mark.parametrize(
-    "command", [["data", "mini", "{out}"], ["demo", "--bootstrap", "0", "--out", "{out}"]]
+    "command", [["data", "mini", "{out}"], ["demo", "--quick", "--bootstrap", "0", "--out", "{out}"]]
 )
 def test_a_kill_in_the_middle_of_mini_and_demo(
     command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -13,7 +13,7 @@ from entityseg.report.demo import MARKER, run_demo
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    return run_demo(tmp_path_factory.mktemp("demo") / "out", scenes=6, bootstrap=20)
+    return run_demo(tmp_path_factory.mktemp("demo") / "out", scenes=6, bootstrap=20, chapters=False)
 
 
 def test_demo_with_the_mini_dataset(made):
@@ -46,7 +46,7 @@ def test_scores_are_those_of_the_files(made):
 def test_running_again_gives_the_same_page_and_keeps_the_mini_dataset(made):
     out = made.page.parent
     before, stamp = made.page.read_bytes(), (out / "mini/scenes.json").stat().st_mtime_ns
-    again = run_demo(out, scenes=6, bootstrap=20, threads=1)
+    again = run_demo(out, scenes=6, bootstrap=20, chapters=False, threads=1)
     assert again.page.read_bytes() == before
     assert (out / "mini/scenes.json").stat().st_mtime_ns == stamp
 
