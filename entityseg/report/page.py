@@ -113,6 +113,7 @@ class Section:
         table: a table below them.
         key: (CSS colour, what it stands for), for the pictures.
         galleries: pictures.
+        beside: whether the pictures stand beside the table, where there is room.
     """
 
     title: str
@@ -123,6 +124,7 @@ class Section:
     table: Table | None = None
     key: Sequence[tuple[str, str]] = ()
     galleries: Sequence[Gallery] = ()
+    beside: bool = False
 
     @property
     def anchor(self) -> str:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours, without yellow, which is lost on white.
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
-_DASHES = ("-", "--", "-.", ":")
+DASHES = ("-", "--", "-.", ":")
 # Stand-ins that `to_svg` swaps for the page's colours; no palette has them.
 _INK, _MUTED, _LINE = "#010203", "#6b7077", "#d5d8dc"
 _ON_PAGE = {_INK: "var(--ink)", _MUTED: "var(--muted)", _LINE: "var(--line)"}
@@ -58,13 +58,23 @@ _SIZE = (5.2, 3.4)
 
 
 @contextmanager
-def _figure(size: tuple[float, float] = _SIZE) -> Iterator[tuple[Figure, Axes]]:
+def styled_figure(size: tuple[float, float] = _SIZE) -> Iterator[tuple[Figure, Axes]]:
     """Give a figure of its own, without pyplot's state and windows, in this module's style."""
     from matplotlib.figure import Figure
 
     with _style():
         figure = Figure(figsize=size, layout="constrained")
         yield figure, figure.add_subplot()
+
+
+@contextmanager
+def styled_row(panels: int) -> Iterator[tuple[Figure, list[Axes]]]:
+    """Give a figure with square panels side by side, in this module's style."""
+    from matplotlib.figure import Figure
+
+    with _style():
+        figure = Figure(figsize=(2.4 * panels + 0.9, 2.7), layout="constrained")
+        yield figure, list(figure.subplots(1, panels, squeeze=False)[0])
 
 
 @contextmanager
@@ -93,6 +103,8 @@ def to_svg(figure: Figure, name: str) -> str:
     text = out.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    # Named by their content, so two equal ones would share a name that nothing asks for.
+    text = re.sub(r'(<image [^>]*?) id="[^"]*"', r"\1", text)
     text = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{name}-", text)
     for stand_in, variable in _ON_PAGE.items():
         text = text.replace(stand_in, variable)
@@ -117,7 +129,7 @@ def pr_curves(curves: NDArray[np.float64]) -> Figure:
     """
     import matplotlib as mpl
 
-    with _figure() as (figure, axes):
+    with styled_figure() as (figure, axes):
         # Viridis without its ends, of which one is lost on white and one on black.
         shades = mpl.colormaps["viridis"](np.linspace(0.2, 0.85, len(IOU_THRESHOLDS)))
         for curve, iou, shade in zip(curves, IOU_THRESHOLDS, shades, strict=True):
@@ -136,11 +148,11 @@ def ap_by_iou(curves: Mapping[str, NDArray[np.float64]]) -> Figure:
 
     How fast it falls tells how exact the borders are.
     """
-    with _figure() as (figure, axes):
+    with styled_figure() as (figure, axes):
         for number, (name, values) in enumerate(curves.items()):
             style: dict[str, Any] = {
                 "color": PALETTE[number % len(PALETTE)],
-                "linestyle": _DASHES[number % len(_DASHES)],
+                "linestyle": DASHES[number % len(DASHES)],
             }
             axes.plot(
                 IOU_THRESHOLDS, 100 * values.mean(axis=1), marker="o", markersize=4, label=name, **style
@@ -155,7 +167,7 @@ def score_bars(
     scores: Mapping[str, Score], figures: Sequence[str] = ("AP", "AP50", "AP75", "AR@100")
 ) -> Figure:
     """Plot figures of several sets of predictions side by side, with their intervals where there are any."""
-    with _figure() as (figure, axes):
+    with styled_figure() as (figure, axes):
         places = np.arange(len(figures))
         width = 0.8 / max(1, len(scores))
         for number, (name, score) in enumerate(scores.items()):
@@ -185,12 +197,12 @@ def score_bars(
 
 def sorted_scores(series: Mapping[str, Sequence[float]], figure_name: str) -> Figure:
     """Plot the figures of single images from the worst to the best, one line for each set of predictions."""
-    with _figure((7.0, 3.2)) as (figure, axes):
+    with styled_figure((7.0, 3.2)) as (figure, axes):
         for number, (name, values) in enumerate(series.items()):
             shares = (np.arange(len(values)) + 0.5) / max(len(values), 1)
             axes.plot(
                 100 * shares, 100 * np.sort(np.asarray(values, np.float64)), label=name,
-                color=PALETTE[number % len(PALETTE)], linestyle=_DASHES[number % len(_DASHES)],
+                color=PALETTE[number % len(PALETTE)], linestyle=DASHES[number % len(DASHES)],
                 marker="o" if len(values) < 40 else None, markersize=4,
             )  # fmt: skip
         axes.set(xlabel="share of the images, %", ylabel=f"{figure_name} of the image, %", xlim=(0, 100))
@@ -204,7 +216,7 @@ def entities_per_image(counts: NDArray[np.integer[Any]]) -> Figure:
     Args:
         counts: int [images].
     """
-    with _figure() as (figure, axes):
+    with styled_figure() as (figure, axes):
         most = int(counts.max()) if len(counts) else 1
         step = max(1, -(-most // 25))
         axes.hist(
@@ -225,7 +237,7 @@ def entity_sizes(shares: NDArray[np.float64]) -> Figure:
     """
     from matplotlib.ticker import FuncFormatter
 
-    with _figure() as (figure, axes):
+    with styled_figure() as (figure, axes):
         shares = shares[shares > 0]
         least = int(np.floor(np.log10(shares.min()))) if len(shares) else -4
         axes.hist(shares, bins=np.logspace(least, 0, 4 * -least + 1).tolist(), color=PALETTE[2], rwidth=0.9)
@@ -240,7 +252,7 @@ def entity_sizes(shares: NDArray[np.float64]) -> Figure:
 
 def image_sizes(widths: NDArray[np.integer[Any]], heights: NDArray[np.integer[Any]]) -> Figure:
     """Plot the width and height of each image, in pixels."""
-    with _figure() as (figure, axes):
+    with styled_figure() as (figure, axes):
         axes.scatter(widths, heights, s=16, color=PALETTE[1], alpha=0.8, linewidths=0)
         limit = 1.08 * int(np.concatenate([widths, heights, [1]]).max())
         axes.set(xlabel="width in pixels", ylabel="height in pixels", xlim=(0, limit), ylim=(0, limit))
@@ -250,7 +262,7 @@ def image_sizes(widths: NDArray[np.integer[Any]], heights: NDArray[np.integer[An
 def category_counts(counts: Mapping[str, int], *, most: int = 12) -> Figure:
     """Plot the most frequent categories as bars, the first on top."""
     top = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:most]
-    with _figure() as (figure, axes):
+    with styled_figure() as (figure, axes):
         names = [name if len(name) <= 24 else name[:23] + "…" for name, _ in top]
         axes.barh(np.arange(len(top)), [count for _, count in top], color=PALETTE[4], height=0.75)
         axes.set_yticks(np.arange(len(top)), names)
@@ -289,6 +301,7 @@ def _no_ticks() -> Any:
 
 
 __all__ = [
+    "DASHES",
     "PALETTE",
     "ap_by_iou",
     "category_counts",
@@ -297,6 +310,8 @@ __all__ = [
     "image_sizes",
     "pr_curves",
     "score_bars",
+    "styled_figure",
+    "styled_row",
     "to_png",
     "to_svg",
 ]

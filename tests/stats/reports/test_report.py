@@ -1,0 +1,163 @@
+"""The report: what it shows of which sets, which entities it chooses, and what it says when data are gone."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from entityseg.cli.main import run
+from entityseg.errors import MissingFileError, UsageError
+from entityseg.masks import from_dense
+from entityseg.masks.coco import to_strings
+from entityseg.report import spreads
+from entityseg.report.plots import to_svg
+from entityseg.stats.dataset.compute import compute
+from entityseg.stats.reports import choose_examples, write_report
+
+
+def disc(size: int, x: int, y: int, radius: int) -> np.ndarray[Any, Any]:
+    rows, columns = np.mgrid[:size, :size]
+    return (rows - y) ** 2 + (columns - x) ** 2 <= radius**2
+
+
+def cross(size: int, x: int, y: int, arm: int) -> np.ndarray[Any, Any]:
+    mask = np.zeros((size, size), bool)
+    mask[y - arm : y + arm, x - 2 : x + 2] = True
+    mask[y - 2 : y + 2, x - arm : x + arm] = True
+    return mask
+
+
+def make_set(folder: Path, *, images: int = 3, pictures: bool = True) -> Path:
+    """A disc, a cross and a blot in each image; the disc is the least complex, the cross the most."""
+    folder.mkdir()
+    records, annotations = [], []
+    for number in range(images):
+        masks = np.stack([disc(200, 60, 60, 30 + number), cross(200, 140, 140, 40), disc(200, 190, 10, 3)])
+        runs = from_dense(masks)
+        records.append({"id": number + 1, "file_name": f"{number}.png", "height": 200, "width": 200})
+        for k, text in enumerate(to_strings(runs)):
+            annotations.append(
+                {
+                    "id": 10 * number + k + 1, "image_id": number + 1, "category_id": k + 1, "iscrowd": 0,
+                    "area": int(runs.areas[k]), "bbox": runs.boxes[k].tolist(),
+                    "segmentation": {"size": [200, 200], "counts": text.decode()},
+                }
+            )  # fmt: skip
+        if pictures:
+            Image.fromarray(np.full((200, 200, 3), 40 * number, np.uint8)).save(folder / f"{number}.png")
+    categories = [{"id": k + 1, "name": name} for k, name in enumerate(("disc", "cross", "blot"))]
+    path = folder / "entities.json"
+    path.write_text(json.dumps({"images": records, "annotations": annotations, "categories": categories}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    root = tmp_path_factory.mktemp("report")
+    for name, images in (("one", 3), ("two", 5)):
+        compute(make_set(root / name, images=images), root / f"stats-{name}", bootstrap=20)
+    return root / "stats-one", root / "stats-two"
+
+
+def test_examples_are_the_extremes(folders: tuple[Path, Path]) -> None:
+    most, least = choose_examples(folders[0], 3)
+    # One of each image: its cross; then its disc. The blots are too small to have a shape.
+    assert sorted(one.annotation_id for one in most) == [2, 12, 22]
+    assert sorted(one.annotation_id for one in least) == [1, 11, 21]
+    assert max(one.convexity for one in most) < min(one.convexity for one in least)
+    assert [one.convexity for one in least] == sorted((one.convexity for one in least), reverse=True)
+    most, least = choose_examples(folders[0], 100)
+    assert len(most) == 6 and least == []
+
+
+def test_page_shows_all_sets_beside_the_published_rows(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    made = write_report(folders, tmp_path / "page.html", names=["one", "two"], examples=2)
+    page = made.page.read_text()
+    assert page.count("<img") == 8
+    for text in (
+        "EntitySeg (published)",
+        "2,700.7",
+        "0.719",
+        "one: most complex",
+        "Where entities lie",
+        "cross",
+    ):
+        assert text in page, text
+    assert not re.search(r"<script|src=\"http|nan", page)
+    row = made.to_json()["sets"][0]["table1"]
+    assert row["image size"] == 200 and row["entities"] == 3
+    assert made.without_pictures == []
+    again = write_report(folders, tmp_path / "again.html", names=["one", "two"], examples=2)
+    assert again.page.read_bytes() == made.page.read_bytes()
+
+
+def test_ids_of_plots_are_unique(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    page = write_report(folders, tmp_path / "page.html").page.read_text()
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+
+
+def test_data_that_are_gone_are_said(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    data = make_set(tmp_path / "gone")
+    compute(data, tmp_path / "stats", bootstrap=0)
+    shutil.rmtree(tmp_path / "gone")
+    made = write_report([tmp_path / "stats"], tmp_path / "page.html")
+    assert made.without_pictures == [made.to_json()["sets"][0]["name"]]
+    assert "No pictures of" in made.page.read_text()
+
+
+def test_images_that_are_gone_leave_masks_on_grey(tmp_path: Path) -> None:
+    data = make_set(tmp_path / "bare", pictures=False)
+    compute(data, tmp_path / "stats", bootstrap=0)
+    assert write_report([tmp_path / "stats"], tmp_path / "page.html").page.read_text().count("<img") == 6
+
+
+def test_wrong_names_and_folders(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(UsageError):
+        write_report(folders, tmp_path / "page.html", names=["one", "one"])
+    with pytest.raises(UsageError):
+        write_report([], tmp_path / "page.html")
+    with pytest.raises(MissingFileError):
+        write_report([tmp_path], tmp_path / "page.html")
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_command(
+    folders: tuple[Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["stats", "report", *map(str, folders), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["page"] == "statistics.html"
+    assert run(["stats", "report", str(folders[0]), "-o", "b.html", "--examples", "1"]) == 0
+    assert "b.html" in capsys.readouterr().out
+    assert run(["stats", "report", str(tmp_path / "nothing")]) == 1
+    assert run(["stats", "report"]) == 2
+
+
+def test_bins_are_joined_without_losing_a_count() -> None:
+    edges, counts = np.arange(201.0), np.random.default_rng(0).integers(0, 9, 200)
+    counts[:20] = counts[-7:] = 0
+    grid, joined = spreads._joined(edges, counts.astype(float), 7)
+    assert joined.sum() == counts.sum()
+    for start, stop, height in zip(grid, grid[1:], joined, strict=False):
+        assert height == counts[(edges[:-1] >= start) & (edges[:-1] < stop)].sum()
+    assert joined[0] and joined[-1]
+
+
+@pytest.mark.parametrize("sets", [1, 3])
+def test_plots_stand_for_any_number_of_sets_and_for_nothing(sets: int) -> None:
+    names = [f"set {k}" for k in range(sets)]
+    empty = {name: ([0.0, 1.0], [0]) for name in names}
+    assert to_svg(spreads.histograms(empty, "x", "images"), "a")
+    assert to_svg(spreads.rank_curves({name: [] for name in names}, "entities"), "b")
+    assert to_svg(spreads.maps({name: [[0.0]] for name in names}, "share"), "c")
