@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,6 @@ from entityseg.errors import usage_error
 
 if TYPE_CHECKING:
     from entityseg.benchmarks.results import Result
-    from entityseg.benchmarks.tasks.record import Task
 
 app = common.new_app(
     "Benchmark tasks: run a model or score predictions, compare, report.",
@@ -27,7 +26,10 @@ DataOption = Annotated[
     Path | None,
     typer.Option("--data", help="The dataset's folder, or one that holds it; $ENTITYSEG_DATA by default."),
 ]
-ModeOption = Annotated[str, typer.Option(help="canonical ranks; compat modes reproduce published code.")]
+ModeOption = Annotated[
+    str,
+    typer.Option(help="canonical ranks; `bench show TASK` lists the modes that reproduce published code."),
+]
 OverlapOption = Annotated[
     str | None, typer.Option(help="Overlapping entities: refuse (default), resolve, or allow (plain AP).")
 ]
@@ -44,7 +46,10 @@ def list_tasks(
     word: Annotated[str, typer.Argument(help="Only tasks whose name or family has this word.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """All tasks: name, metric family, ranking figure, and whether it can be run here."""
+    """List the tasks.
+
+    With metric family, ranking figure, resolution track, and whether all that a run needs is installed here.
+    """
     from entityseg.benchmarks.harness.families import is_ready
     from entityseg.benchmarks.tasks import tasks
 
@@ -73,9 +78,13 @@ def show(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """One task: data, tree, counts, prediction format, modes, and the published rows beside yours."""
+    """Show a task, and published rows beside yours.
+
+    Where its data come from and how their tree must look, what is counted, the prediction format and the modes.
+    """
     from entityseg.benchmarks.results import read_result
-    from entityseg.benchmarks.tables import published_rows
+    from entityseg.benchmarks.show import describe
+    from entityseg.benchmarks.tables import MARK, published_rows
     from entityseg.benchmarks.tasks import get
     from entityseg.benchmarks.tasks.mini import mini_name
 
@@ -90,27 +99,13 @@ def show(
         table = [dict(zip(header, row, strict=True)) for row in rows]
         common.print_json({**found.model_dump(), "digest": found.digest(), "rows": table})
         return
-    print(_task_text(found))
+    print(describe(found))
     if rows:
         print("\n" + common.table(header, rows))
-
-
-def _task_text(task: Task) -> str:
-    data = task.data
-    counts = ", ".join(f"{one.value:,} {one.name}{'' if one.sure else ' (?)'}" for one in task.counts)
-    lines = [
-        f"{task.name}: {task.title}",
-        f"  ranks by      {task.main} ({task.family}); resolution {task.track}; modes {', '.join(task.modes)}",
-        f"  predictions   {task.predictions}",
-        f"  data          {data.folder or '-'}, revision {data.revision}; {data.get}",
-        *(f"                {data.folder}/{file}" for file in data.files),
-        *([f"  expects       {counts}"] if counts else []),
-        *([f"  sets          {', '.join(task.members)}"] if task.members else []),
-        *(f"  note          {note}" for note in task.notes),
-        *([f"  superseded by {task.superseded_by}"] if task.superseded_by else []),
-        f"  digest        {task.digest()}",
-    ]
-    return "\n".join(lines)
+        if any(MARK in row[0] for row in rows):
+            print(
+                f"\n{MARK.strip()} cannot be right, or mixes protocols: `entityseg published lint` says why"
+            )
 
 
 @app.command(
@@ -126,20 +121,27 @@ def score(
     out: Annotated[Path | None, typer.Option(help="Result file to write.")] = None,
     mode: ModeOption = "canonical",
     overlap: OverlapOption = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(help="What goes with the predictions; manifest.json beside them by default."),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="What to call the model in tables.")] = None,
     bootstrap: BootstrapOption = 1000,
     seed: SeedOption = 0,
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Score a file of predictions under a task."""
+    """Score predictions under a task.
+
+    manifest.json beside the predictions, if there is one, is read and checked, and goes into the result.
+    """
     common.load_masks()
     from entityseg.benchmarks.harness.scoring import score as score_task
     from entityseg.benchmarks.tasks import get
 
     result = score_task(
         get(task), pred, data=data, mode=mode, options={"overlap": overlap}, bootstrap=bootstrap, seed=seed,
-        model={"model": name} if name else None, out=out, threads=threads, progress=common.progress,
+        manifest=manifest, name=name, out=out, threads=threads, progress=common.progress,
     )  # fmt: skip
     _print_result(result, as_json=as_json)
     if out is not None:
@@ -151,11 +153,15 @@ def score(
         "entityseg bench run mini-entity-high --model superpixels --data mini --out runs/superpixels",
         "entityseg bench run mini-panoptic --model oracle --option noise=0.2 --data mini",
         "entityseg bench run coco-panoptic --model my_package.models:Mine --data /data",
+        "entityseg bench run coco-panoptic --model my_package.models:Mine --data /data --shard 1/4 &",
     )
 )
 def run(
     task: Annotated[str, typer.Argument(help="Name of the task.")],
-    model: Annotated[str, typer.Option("--model", help="Name of a registered model, or module:attr.")],
+    model: Annotated[
+        str,
+        typer.Option("--model", help="A registered model, such as superpixels or oracle; or module:attr."),
+    ],
     data: DataOption = None,
     out: Annotated[
         Path | None,
@@ -164,10 +170,21 @@ def run(
     option: Annotated[
         list[str] | None, typer.Option("--option", help="name=value for the model; several may be given.")
     ] = None,
-    manifest: Annotated[
-        Path | None, typer.Option(help="JSON with checkpoint, training_data, uses_split_in_training, ...")
+    statements: Annotated[
+        Path | None,
+        typer.Option(
+            "--manifest",
+            help="JSON of what goes into the manifest: checkpoint, training_data, uses_split_in_training, ...",
+        ),
     ] = None,
     shard_size: Annotated[int, typer.Option(min=1, help="Images a shard.")] = 32,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            help="i/n: predict only every n-th shard from the i-th; several processes, one i each, share the folder. "
+            "When all are through, the same command without --shard scores."
+        ),
+    ] = None,
     mode: ModeOption = "canonical",
     overlap: OverlapOption = None,
     overwrite: Annotated[
@@ -178,37 +195,49 @@ def run(
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a model on a task shard by shard, then score it; killed at any point, it goes on."""
+    """Run a model on a task, and score it.
+
+    Predictions are written shard by shard: killed at any point, the same command goes on where it was.
+    """
     common.load_masks()
+    from entityseg.benchmarks.harness.run import predict
     from entityseg.benchmarks.harness.run import run as run_task
+    from entityseg.benchmarks.harness.shares import Share
     from entityseg.benchmarks.tasks import get
-    from entityseg.data.json_file import parse_json_file, require_type
+    from entityseg.predictions.manifest import read_statements
 
     found = get(task)
-    extra = None if manifest is None else require_type(parse_json_file(manifest), dict, "it", str(manifest))
+    said = None if statements is None else read_statements(statements)
+    if ":" in model:
+        # A module beside the user, as other tools that take module:attr find it; behind all others.
+        sys.path.append(str(Path.cwd()))
     plain = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in model)
     folder = out or Path("runs") / found.name.replace("@", "-") / plain
+    given = common.name_values(option or [], "--option")
+    if shard is not None:
+        part = predict(
+            found, model, folder, Share.parse(shard), data=data, model_options=given, shard_size=shard_size,
+            overwrite=overwrite, progress=common.progress,
+        )  # fmt: skip
+        if as_json:
+            common.print_json(
+                {"folder": str(folder), "predicted": part.predicted, "reused": part.reused, "due": part.due}
+            )
+        what = (
+            f"{common.counted(part.due, 'unit')} of other shares are due"
+            if part.due
+            else "all shares are there"
+        )
+        common.note(f"share {shard}: {part.predicted} predicted, {part.reused} were there already; {what}")
+        common.note("the same command without --shard goes on with what is due, and scores")
+        return
     done = run_task(
-        found, model, folder, data=data, model_options=_options(option or []), shard_size=shard_size,
-        mode=mode, options={"overlap": overlap}, bootstrap=bootstrap, seed=seed, manifest=extra,
-        overwrite=overwrite, threads=threads, progress=common.progress,
+        found, model, folder, data=data, model_options=given, shard_size=shard_size, mode=mode,
+        options={"overlap": overlap}, bootstrap=bootstrap, seed=seed, statements=said, overwrite=overwrite,
+        threads=threads, progress=common.progress,
     )  # fmt: skip
     _print_result(done.result, as_json=as_json)
     common.note(f"{done.predicted} predicted, {done.reused} were there already; everything is in {folder}")
-
-
-def _options(given: list[str]) -> dict[str, Any]:
-    """Return name=value pairs; values are JSON where they can be, else texts."""
-    options: dict[str, Any] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals or not name.isidentifier():
-            raise typer.BadParameter(f"{text!r} is not name=value", param_hint="--option")
-        try:
-            options[name] = json.loads(value)
-        except ValueError:
-            options[name] = value
-    return options
 
 
 @app.command(
@@ -219,7 +248,11 @@ def compare(
     b: Annotated[Path, typer.Argument(help="Another one of the same task.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Paired bootstrap difference B - A with its 95 % interval; refuses what cannot be compared."""
+    """Compare two results of a task.
+
+    The difference B - A of every figure, with the 95 % interval of the paired bootstrap. What cannot be compared is
+    refused, with the reasons.
+    """
     from entityseg.benchmarks.compare import compare as compare_results
     from entityseg.benchmarks.tables import difference_rows
 
@@ -245,13 +278,16 @@ def report(
     data: DataOption = None,
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
     pictures: Annotated[int, typer.Option(min=0, max=200, help="How many images to draw, worst first.")] = 12,
-    threads: ThreadsOption = None,
 ) -> None:
-    """Write one HTML page: figures with intervals, curves, and images with their errors, worst first."""
+    """Write an HTML page about results.
+
+    Figures with intervals, differences, curves, all images sorted by score, and the worst ones drawn with ground
+    truth, prediction and errors.
+    """
     common.load_masks()
     from entityseg.benchmarks.report import write_report
 
-    write_report(out, results, data=data, pictures=pictures, threads=threads, progress=common.progress)
+    write_report(out, results, data=data, pictures=pictures, progress=common.progress)
     common.note(f"written: {out}")
 
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from entityseg.benchmarks import identity
 from entityseg.benchmarks.compare import comparable, compare
 from entityseg.benchmarks.harness.adapter import Adapter, Pictured
 from entityseg.benchmarks.harness.families import FAMILIES, adapter
 from entityseg.benchmarks.harness.opening import open_truth
+from entityseg.benchmarks.report_plots import curves, differences, intervals
 from entityseg.benchmarks.results import Result, read_result, result_path
-from entityseg.benchmarks.tables import between, difference_rows, published_rows, shown
+from entityseg.benchmarks.tables import between, difference_rows, plain_figures, published_rows, shown
 from entityseg.benchmarks.tasks import get
 from entityseg.benchmarks.tasks.record import Task
+from entityseg.cli.common import counted, table
 from entityseg.data.threads import Progress, no_progress
 from entityseg.errors import InputError, MissingFileError, usage_error
-from entityseg.metrics.matching import Mode
 from entityseg.report import plots
 from entityseg.report.colours import FALSE, MATCHED, MISSED
 from entityseg.report.overlay import draw_triple, fits, load_picture
@@ -33,7 +34,6 @@ def write_report(
     *,
     data: str | Path | None = None,
     pictures: int = 12,
-    threads: int | None = None,
     progress: Progress = no_progress,
 ) -> None:
     """Write the page of one or more results of a task.
@@ -43,7 +43,6 @@ def write_report(
         results: result files or run folders; the first one's images are drawn.
         data: the dataset's folder; without it the page has no pictures of images.
         pictures: how many images to draw, the worst first.
-        threads: worker threads.
         progress: wraps the images as (iterable, total, label).
 
     Raises:
@@ -57,29 +56,25 @@ def write_report(
     task = get(found[0].task)
     sections = [_figures(task, found), *_differences(results, found)]
     side, reason = _opened(task, found[0], results[0], data)
-    predictions = _predictions(found[0], results[0])
     if side is not None:
-        sections += _curves(task, found[0], side, predictions, threads)
-    sections += _by_image(task, found)
+        sections += _curves(results, found, side)
+    sections += _by_image(task, found, side)
     if side is not None and pictures:
-        sections.append(_drawn(task, found[0], side, predictions, pictures, progress))
+        sections.append(_drawn(task, found, side, _predictions(found[0], results[0]), pictures, progress))
     elif pictures:
         sections.append(Section("Images", [f"There are no pictures: {reason}"]))
     sections.append(_identity(found))
-    counts = found[0].counts
-    facts = [(shown(one.values.get(task.main), plain=task.main in _plain(task)), one.name) for one in found]
-    facts.append((f"{counts['expected']:,}", "units expected"))
+    plain = task.main in plain_figures(task.name)
+    facts = [(shown(one.values.get(task.main), plain=plain), f"{task.main}, {one.name}") for one in found]
+    expected, unit = found[0].counts["expected"], FAMILIES[task.family].unit
+    facts.append((f"{expected:,}", unit if expected == 1 else f"{unit}s"))
     lead = f"{task.title}. Ranked by {task.main}; mode {found[0].mode}."
     write_page(out, Page(f"{task.name}", lead, facts, sections, "Made by entityseg bench report."))
 
 
-def _plain(task: Task) -> tuple[str, ...]:
-    return FAMILIES[task.family].plain
-
-
 def _figures(task: Task, found: Sequence[Result]) -> Section:
     names = list(found[0].values)
-    plain = _plain(task)
+    plain = plain_figures(task.name)
     rows: list[list[Cell | str]] = []
     for name in names:
         row: list[Cell | str] = [name]
@@ -92,31 +87,71 @@ def _figures(task: Task, found: Sequence[Result]) -> Section:
     if any(one.model.get("oracle") for one in found):
         text.append("An oracle was told the truth; its figures say nothing about any model.")
     header, published = published_rows(task)
-    caption = "In percent, with 95 % bootstrap intervals over images."
-    table = Table(["figure", *(one.name for one in found)], rows, caption)
     lines = list(dict.fromkeys(line for one in found for line in one.warnings))[:20]
     if published:
-        lines += ["Published:", *("  ".join([row[0], row[1], *row[2:]]) for row in [header, *published])]
-    counts = "; ".join(
-        f"{one.name}: {one.counts['predicted']:,} of {one.counts['expected']:,} predicted, "
-        f"{one.counts['missing']:,} missing, {one.counts['empty']:,} empty"
-        for one in found
+        lines += ["Published:", *table(header, published).splitlines()]
+    text.append(" ".join(_counts_text(task, one) for one in found))
+    fractions = [
+        name for name in names if name not in plain and any(one.values.get(name) is not None for one in found)
+    ]
+    plot = Picture.of_plot(
+        intervals(numbered(found), fractions), "figures",
+        "Dots are figures, lines their 95 % bootstrap intervals over images.", "Figures with intervals",
+    )  # fmt: skip
+    columns = ["figure", *(one.name for one in found)]
+    as_is = f" ({', '.join(plain)} as it is)" if plain else ""
+    caption = f"In percent{as_is}, with 95 % bootstrap intervals over images."
+    return Section(
+        "Figures",
+        text,
+        lines=lines,
+        table=Table(columns, rows, caption),
+        galleries=[Gallery([plot], 1)],
+        beside=True,
     )
-    return Section("Figures", [*text, counts], table=table, lines=lines)
+
+
+def _counts_text(task: Task, one: Result) -> str:
+    counts, unit = one.counts, FAMILIES[task.family].unit
+    missing = f", {counts['missing']:,} missing" if counts["missing"] else ""
+    empty = f", {counts['empty']:,} of them empty" if counts["empty"] else ""
+    return f"{one.name} predicted {counts['predicted']:,} of {counts['expected']:,} {unit}s{missing}{empty}."
+
+
+def numbered(found: Sequence[Result]) -> dict[str, Result]:
+    """Return results by name; a number tells those apart that are called the same."""
+    names = [one.name for one in found]
+    return {
+        name if names.count(name) == 1 else f"{number}. {name}": one
+        for number, (name, one) in enumerate(zip(names, found, strict=True), start=1)
+    }
 
 
 def _differences(paths: Sequence[str | Path], found: Sequence[Result]) -> Iterator[Section]:
     """Give the difference of each further result from the first, or why there is none."""
-    for number, (path, other) in enumerate(zip(paths[1:], found[1:], strict=True), start=2):
-        title = f"Result {number} against the first"
+    for number, (path, other) in enumerate(zip(paths[1:], found[1:], strict=True)):
+        title = f"{other.name} against {found[0].name}"
         reasons = comparable(found[0], other)
         if reasons.errors:
             yield Section(title, verdict="These two may not be compared.", good=False, lines=reasons.lines())
             continue
-        rows = difference_rows(compare(paths[0], path))
-        columns = ["figure", found[0].name, other.name, "difference", "95 % interval", "p", "clear"]
-        caption = "Paired bootstrap over the same images; * the interval excludes 0."
-        yield Section(title, table=Table(columns, rows, caption))
+        gaps = compare(paths[0], path)
+        rows: list[list[Cell | str]] = [
+            [name, a, b, Cell(f"{gap} {clear}".strip(), interval if one.interval else ""), p]
+            for (name, a, b, gap, interval, p, clear), one in zip(
+                difference_rows(gaps), gaps.differences.values(), strict=True
+            )
+        ]
+        columns = ["figure", found[0].name, other.name, "difference", "p"]
+        caption = "Paired bootstrap over the same images; with *, the 95 % interval excludes 0."
+        table = Table(columns, rows, caption)
+        plain = plain_figures(other.task)
+        names = [n for n, one in gaps.differences.items() if n not in plain and one.difference is not None]
+        plot = Picture.of_plot(
+            differences(gaps, names), f"differences{number}",
+            f"How far {other.name} is above {found[0].name}; grey where the interval has 0 in it.", title,
+        )  # fmt: skip
+        yield Section(title, table=table, galleries=[Gallery([plot], 1)], beside=True)
 
 
 def _predictions(result: Result, path: str | Path) -> Path | None:
@@ -156,37 +191,20 @@ def _other(message: str, remedy: str, file: Path) -> InputError:
     return input_error("report.digest", message, remedy, file=str(file))
 
 
-def _curves(
-    task: Task, result: Result, side: Adapter, predictions: Path | None, threads: int | None
-) -> Iterator[Section]:
-    """Give precision-recall curves, for families that have them."""
-    if task.family != "entity" or predictions is None:
-        return
-    from entityseg.metrics.scoring import evaluate
-    from entityseg.predictions import read_predictions
-
-    gt = side.truth.value
-    table, _ = evaluate(
-        gt,
-        read_predictions(predictions, gt),
-        mode=cast(Mode, result.mode),
-        overlap=result.options["overlap"],
-        threads=threads,
-    )
-    curves = table.curves()
-    if curves is None:
-        return
-    pictures = [
-        Picture.of_plot(
-            plots.pr_curves(curves), "pr", f"Precision and recall of {result.name}, a curve an IoU threshold.",
-            "Precision-recall curves",
-        ),
-        Picture.of_plot(
-            plots.ap_by_iou({result.name: curves}), "iou",
-            "AP at each IoU threshold: the sooner it falls, the less exact the borders.", "AP by IoU threshold",
-        ),
-    ]  # fmt: skip
-    yield Section("Curves", galleries=[Gallery(pictures, 2)])
+def _curves(paths: Sequence[str | Path], found: Sequence[Result], side: Adapter) -> Iterator[Section]:
+    """Give the curves that the family has, of results whose predictions are those that were scored."""
+    series: dict[str, tuple[Result, Path | None]] = {}
+    for (who, one), path in zip(numbered(found).items(), paths, strict=True):
+        predictions = _predictions(one, path)
+        same = (
+            predictions is not None
+            and one.identity.ground_truth == found[0].identity.ground_truth
+            and identity.of_paths([predictions]) == one.identity.predictions
+        )
+        series[who] = (one, predictions if same else None)
+    pictures = list(curves(series, side))
+    if pictures:
+        yield Section("Curves", galleries=[Gallery(pictures, 3 if len(pictures) > 2 else 2)])
 
 
 def sorted_images(task: Task, result: Result) -> list[tuple[Any, float]]:
@@ -198,10 +216,11 @@ def sorted_images(task: Task, result: Result) -> list[tuple[Any, float]]:
     return sorted(known, key=lambda pair: (sign * pair[1], str(pair[0])))
 
 
-def _by_image(task: Task, found: Sequence[Result]) -> Iterator[Section]:
+def _by_image(task: Task, found: Sequence[Result], side: Adapter | None) -> Iterator[Section]:
     """Give the curve of all images' figures, and the list of images."""
-    series = {f"{k}. {one.name}": [v for _, v in sorted_images(task, one)] for k, one in enumerate(found, 1)}
-    series = {name: values for name, values in series.items() if values}
+    everyone = numbered(found)
+    series = {who: [value for _, value in sorted_images(task, one)] for who, one in everyone.items()}
+    series = {who: values for who, values in series.items() if values}
     if not series:
         return
     plot = Picture.of_plot(
@@ -210,38 +229,57 @@ def _by_image(task: Task, found: Sequence[Result]) -> Iterator[Section]:
     )  # fmt: skip
     rows = sorted_images(task, found[0])
     others = [dict(sorted_images(task, one)) for one in found[1:]]
+    plain = task.main in plain_figures(task.name)
     table = Table(
-        ["image", *(one.name for one in found)],
+        ["image", *everyone],
         [
-            [str(image), shown(value), *(shown(other.get(image)) for other in others)]
+            [
+                str(image) if side is None else side.label(image),
+                shown(value, plain=plain),
+                *(shown(other.get(image), plain=plain) for other in others),
+            ]
             for image, value in rows[:_LISTED]
         ],
-        f"{task.main} in percent, the worst first"
+        f"{task.main}{'' if plain else ' in percent'}, the worst first"
         + (f"; the first {_LISTED} of {len(rows):,}." if len(rows) > _LISTED else "."),
     )
-    yield Section("By image", galleries=[Gallery([plot], 1)], table=table)
+    yield Section("By image", galleries=[Gallery([plot], 1)], table=table, beside=True)
 
 
 def _drawn(
-    task: Task, result: Result, side: Adapter, predictions: Path | None, number: int, progress: Progress
+    task: Task,
+    found: Sequence[Result],
+    side: Adapter,
+    predictions: Path | None,
+    number: int,
+    progress: Progress,
 ) -> Section:
-    """Draw the worst images: ground truth, prediction, errors."""
-    chosen = sorted_images(task, result)[:number]
+    """Draw the worst images of the first result: ground truth, prediction, errors."""
+    chosen = sorted_images(task, found[0])[:number]
+    plain = task.main in plain_figures(task.name)
+    others = {who: dict(sorted_images(task, one)) for who, one in list(numbered(found).items())[1:]}
     galleries = []
     if predictions is not None and chosen:
         pictured = side.pictures(predictions, [image for image, _ in chosen])
-        for one, (_, value) in zip(progress(pictured, len(chosen), "drawing"), chosen, strict=False):
-            galleries.append(_gallery(one, f"{task.main} {shown(value)}"))
+        for one, (image, value) in zip(progress(pictured, len(chosen), "drawing"), chosen, strict=False):
+            figures = [f"{task.main} {shown(value, plain=plain)}"]
+            figures += [f"{who} {shown(values.get(image), plain=plain)}" for who, values in others.items()]
+            galleries.append(_gallery(one, "; ".join(figures)))
+    if not galleries:
+        return Section("Images", ["This task has no pictures of single images."])
     css = [
         (f"rgb{MATCHED}", "found"),
         (f"rgb{MISSED}", "missed"),
         (f"rgb{FALSE}", "predicted, matches nothing (hatched)"),
     ]
-    text = "A prediction that found a mask (IoU of at least .5) has that mask's colour. In the pictures of errors:"
+    text = (
+        f"Predictions of {found[0].name}. One that found a mask (IoU of at least .5) has that mask's colour. "
+        "In the pictures of errors:"
+    )
     return Section("Images, worst first", [text], key=css, galleries=galleries)
 
 
-def _gallery(one: Pictured, figure: str) -> Gallery:
+def _gallery(one: Pictured, figures: str) -> Gallery:
     image = None
     if one.image is not None:
         loaded = load_picture(one.image, size=one.size, max_side=_SIDE)
@@ -249,11 +287,14 @@ def _gallery(one: Pictured, figure: str) -> Gallery:
     first, second, errors = draw_triple(image, one.gt, one.pred, one.scores, max_side=_SIDE)
     name = one.title
     pictures = [
-        Picture.of_image(first, f"Ground truth: {len(one.gt)} masks.", f"Ground truth of {name}", quality=80),
-        Picture.of_image(second, f"Prediction: {len(one.pred)} masks.", f"Prediction for {name}", quality=80),
-        Picture.of_image(errors, f"Errors; {figure}.", f"Errors in {name}", quality=80),
+        Picture.of_image(picture, caption, f"{kind} of {name}", quality=80)
+        for picture, caption, kind in (
+            (first, f"Ground truth: {counted(len(one.gt), 'mask')}", "Ground truth"),
+            (second, f"Prediction: {counted(len(one.pred), 'mask')}", "Prediction"),
+            (errors, "Errors", "Errors"),
+        )
     ]
-    return Gallery(pictures, 3, f"{name} ({figure})")
+    return Gallery(pictures, 3, f"{name} ({figures})")
 
 
 def _identity(found: Sequence[Result]) -> Section:

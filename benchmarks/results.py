@@ -12,10 +12,11 @@ from typing import Any, Literal
 import numpy as np
 import orjson
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from entityseg.data.json_file import parse_json_file
-from entityseg.errors import Findings, InputError, input_error
+from entityseg.data.validated import validated
+from entityseg.errors import Findings, input_error
 from entityseg.files import write_bytes
 
 NAME = "result.json"
@@ -116,8 +117,11 @@ class Result(_Record):
 
     @property
     def name(self) -> str:
-        """What to call the result in tables: its model, else its predictions' digest."""
-        return str(self.model.get("model") or f"predictions {self.identity.predictions[:8]}")
+        """What to call the result in tables: its model with its options, else its predictions' digest."""
+        if not self.model.get("model"):
+            return f"predictions {self.identity.predictions[:8]}"
+        options = ", ".join(f"{name}={value}" for name, value in self.model.get("model_options", {}).items())
+        return f"{self.model['model']} ({options})" if options else str(self.model["model"])
 
 
 def impossible(result: Result, plain: tuple[str, ...] = ()) -> Findings:
@@ -215,15 +219,8 @@ def read_result(path: str | Path) -> Result:
     path = result_path(path)
     value = parse_json_file(path)
     findings = Findings(str(path))
-    try:
-        result = Result.model_validate(value)
-    except ValidationError as error:
-        for one in error.errors(include_url=False):
-            where = ".".join(map(str, one["loc"])) or None
-            findings.add(
-                "result.field", one["msg"], "Write it with `entityseg bench score` or `run`.", field=where
-            )
-        raise InputError(findings) from error
+    remedy = "Write it with `entityseg bench score` or `run`."
+    result = validated(Result, value, findings, kind="result.field", remedy=remedy)
     findings.extend(impossible(result, _plain(result)))
     findings.raise_errors()
     return result

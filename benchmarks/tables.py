@@ -11,6 +11,8 @@ from entityseg.benchmarks.tasks import tasks
 from entityseg.benchmarks.tasks.record import Task
 
 _NOTHING = "-"
+# Behind the method of a published row that the linter doubts.
+MARK = " !"
 
 
 def plain_figures(task_name: str) -> tuple[str, ...]:
@@ -84,11 +86,21 @@ def published_rows(task: Task, own: Sequence[Result] = ()) -> tuple[list[str], l
     for one in found:
         settings = " ".join(one.row.settings.values())
         figures = [str(one.figures.get(name, _NOTHING)) for name in names]
-        mark = " !" if one.row.verdicts else ""
+        mark = MARK if one.row.verdicts else ""
         rows.append([one.row.method + mark, settings, *figures, one.row.protocol, one.row.id])
     plain = FAMILIES[task.family].plain
+    # As the papers print them: in percent nearly everywhere, as fractions for DIS5K.
+    fractions = {
+        name
+        for one in found
+        for name in one.figures
+        if one.row.units[one.row.tasks[str(task.published)][name]] == "fraction"
+    }
     for result in own:
-        ours = [task.published_figures.get(name, name) for name in names]
-        figures = [shown(result.values.get(name), plain=name in plain) for name in ours]
+        figures = []
+        for name in names:
+            value = result.values.get(task.published_figures.get(name, name))
+            is_fraction = name in fractions and value is not None
+            figures.append(f"{value:.3f}" if is_fraction else shown(value, plain=name in plain))
         rows.append([result.name, "yours", *figures, result.mode, result.task])
     return header, rows

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 Severity = Literal["error", "warning"]
@@ -114,12 +114,12 @@ class Findings:
         """Count findings of which enough are listed, so that a million of them cost nothing."""
         self._counts[severity, kind] += number
 
-    def extend(self, findings: Findings) -> None:
-        """Add all of another collection, its uncounted ones included."""
+    def extend(self, findings: Findings, **changes: Any) -> None:
+        """Add all of another collection, its uncounted ones included; `changes` are other values of fields."""
         kept: Counter[tuple[Severity, str]] = Counter()
         for finding in findings:
             kept[finding.severity, finding.kind] += 1
-            self.append(finding)
+            self.append(replace(finding, **changes) if changes else finding)
         for key, count in findings._counts.items():
             self._counts[key] += count - kept[key]
 

@@ -63,6 +63,18 @@ def pixels_of(masks: RunLengths) -> Dense:
     return flat.reshape(len(masks), masks.width, masks.height).transpose(0, 2, 1)
 
 
+def far_corner(dense: Dense, side: int = 65535) -> RunLengths:
+    """Return small masks in the bottom right corner of the largest square image, at positions near 2^32."""
+    n, height, width = dense.shape
+    # Changes down each column; a column's last pixel is the image's last row, so that its run ends with it.
+    padded = np.zeros((n, width, height + 2), np.int8)
+    padded[:, :, 1:-1] = dense.transpose(0, 2, 1)
+    mask, column, row = np.nonzero(np.diff(padded, axis=2))
+    edges = (side - width + column) * side + (side - height + row)
+    offsets = np.searchsorted(mask, np.arange(n + 1))
+    return RunLengths((side, side), edges.astype(np.uint32), offsets)
+
+
 def checked(masks: RunLengths) -> RunLengths:
     """Return the masks after the constructor has looked at their arrays, which trusted code skips."""
     return RunLengths(masks.size, masks.edges.copy(), masks.offsets.copy())

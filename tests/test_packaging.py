@@ -141,6 +141,8 @@ FLOORS = {
         "files",
     },
     "benchmarks": {
+        "baselines",
+        "stats",
         "cli",
         "protocols",
         "registry",

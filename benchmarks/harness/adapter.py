@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entityseg.benchmarks.harness.opening import Truth
+from entityseg.data.pixels import read_rgb
 from entityseg.data.threads import Progress
 from entityseg.errors import input_error
 from entityseg.files import atomic_file
@@ -86,6 +87,10 @@ class Adapter(ABC):
     def pictures(self, path: Path, ids: Sequence[Any]) -> Iterator[Pictured]:
         """Give what a report draws of the images with these ids (as in `Score.per_image`)."""
 
+    def label(self, image_id: Any) -> str:
+        """Return what people call an image (as in `Score.per_image`): its file's name, where there is one."""
+        return str(image_id)
+
     def join(self, parts: Sequence[Path], path: Path) -> None:
         """Write one file of all predictions from those of the shards; how they were cut leaves no trace."""
         with atomic_file(path) as out:
@@ -111,26 +116,10 @@ def read_pixels(path: Path | None, size: Size, name: str) -> Pixels:
     Raises:
         InputError: it is not there, cannot be read, or has another size than its ground truth.
     """
-    from PIL import Image, ImageOps
-
     if path is None:
         remedy = "Check that all images are where the task's tree says (`entityseg bench show TASK`)."
         raise input_error("image.missing", "the image is not there", remedy, value=name)
-    # The limit guards servers against bombs; some of the set's images are larger, and lie on the user's own disk.
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        with Image.open(path) as file:
-            turned = file if (file.height, file.width) == size else ImageOps.exif_transpose(file)
-            pixels = np.asarray(turned.convert("RGB"))
-    except (OSError, ValueError) as error:
-        message = f"the image cannot be read: {error}"
-        raise input_error("image.unreadable", message, "Get the file again.", file=str(path)) from error
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
-    if pixels.shape[:2] != size:
-        message = f"the image is {pixels.shape[:2]} (height, width), its ground truth {size}"
-        raise input_error("image.size", message, "Use the images of this resolution track.", file=str(path))
-    return pixels
+    return read_rgb(path, size, record=name)
 
 
 def checked_size(masks: RunLengths, size: Size, name: str) -> RunLengths:

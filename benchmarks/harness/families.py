@@ -27,17 +27,19 @@ class FamilyEntry:
         adapter: `module:class` of the harness's side; empty where there is none yet.
         plain: figures that are no fractions.
         less_is_better: figures where less is better.
+        unit: what is counted as expected, predicted, missing.
     """
 
     scorer: str
     adapter: str = ""
     plain: tuple[str, ...] = ()
     less_is_better: tuple[str, ...] = ()
+    unit: str = "image"
 
 
 FAMILIES: dict[str, FamilyEntry] = {
     "entity": FamilyEntry(f"{_METRICS}.scoring:score", f"{_HERE}.images:ImagesAdapter"),
-    "recall": FamilyEntry(f"{_METRICS}.scoring:score", f"{_HERE}.wild:RecallAdapter"),
+    "recall": FamilyEntry(f"{_METRICS}.scoring:score", f"{_HERE}.recall:RecallAdapter"),
     "boundary": FamilyEntry(f"{_METRICS}.scoring_boundary:score_boundary", f"{_HERE}.images:ImagesAdapter"),
     "instance": FamilyEntry(f"{_METRICS}.scoring_instance:score_instance", f"{_HERE}.images:InstanceAdapter"),
     "semantic": FamilyEntry(
@@ -47,13 +49,15 @@ FAMILIES: dict[str, FamilyEntry] = {
         f"{_METRICS}.scoring_panoptic:score_panoptic", f"{_HERE}.images:PartitionAdapter"
     ),
     "referring": FamilyEntry(
-        f"{_METRICS}.scoring_referring:score_referring", f"{_HERE}.referring:ReferringAdapter"
+        f"{_METRICS}.scoring_referring:score_referring",
+        f"{_HERE}.referring:ReferringAdapter",
+        unit="expression",
     ),
     "narrative": FamilyEntry(
-        f"{_METRICS}.scoring_narrative:score_narrative", f"{_HERE}.narrative:NarrativeAdapter"
+        f"{_METRICS}.scoring_narrative:score_narrative", f"{_HERE}.narrative:NarrativeAdapter", unit="phrase"
     ),
     "reasoning": FamilyEntry(
-        f"{_METRICS}.scoring_reasoning:score_reasoning", f"{_HERE}.reasoning:ReasoningAdapter"
+        f"{_METRICS}.scoring_reasoning:score_reasoning", f"{_HERE}.reasoning:ReasoningAdapter", unit="text"
     ),
     "dichotomous": FamilyEntry(
         f"{_METRICS}.scoring_dichotomous:score_dichotomous",
@@ -62,9 +66,11 @@ FAMILIES: dict[str, FamilyEntry] = {
         less_is_better=("HCE", "MAE"),
     ),
     "sets": FamilyEntry(f"{_HERE}.sets:score_sets"),
-    "video-instance": FamilyEntry(f"{_METRICS}.scoring_video:score_video", f"{_HERE}.videos:TubesAdapter"),
+    "video-instance": FamilyEntry(
+        f"{_METRICS}.scoring_video:score_video", f"{_HERE}.videos:TubesAdapter", unit="video"
+    ),
     "video-panoptic": FamilyEntry(
-        f"{_METRICS}.scoring_video:score_video", f"{_HERE}.videos:PanopticVideosAdapter"
+        f"{_METRICS}.scoring_video:score_video", f"{_HERE}.videos:PanopticVideosAdapter", unit="video"
     ),
 }
 

@@ -86,6 +86,10 @@ class ImagesAdapter(Adapter):
         kept = one.select(~one.iscrowd & (one.masks.areas > 0))
         return Segmentation(kept.masks, np.ones(len(kept)), kept.category_ids)
 
+    def label(self, image_id: Any) -> str:
+        """Return the file's name."""
+        return Path(self.dataset.images[self.dataset.index_of[image_id]].file_name).name
+
     def pictures(self, path: Path, ids: Sequence[Any]) -> Iterator[Pictured]:
         """Give images with the masks of both sides."""
         predictions = self.read(path)
@@ -96,7 +100,7 @@ class ImagesAdapter(Adapter):
             kept = np.flatnonzero(masks.areas > 0)
             picture = find_image(self.dataset, image)
             truth = self.answer(index).masks
-            yield Pictured(Path(image.file_name).name, picture, image.size, truth, masks[kept], scores[kept])
+            yield Pictured(self.label(image_id), picture, image.size, truth, masks[kept], scores[kept])
 
     def read(self, path: Path) -> Predictions:
         """Read a file of predictions."""

@@ -12,7 +12,7 @@ from entityseg.benchmarks.harness.adapter import Pictured, read_pixels
 from entityseg.benchmarks.harness.texts import TextsAdapter, ask, worst
 from entityseg.data.grounding.png import NarrativeTruth, Phrase
 from entityseg.data.images import finder_for
-from entityseg.data.records import ImageRecord
+from entityseg.data.records import ImageId, ImageRecord
 from entityseg.errors import Findings
 from entityseg.masks import RunLengths, union
 from entityseg.predictions.grounded import rows_or_empty
@@ -62,6 +62,10 @@ class NarrativeAdapter(TextsAdapter):
                 records.append((index, narrative.image_id, written))
         write_narrative(path, records)
 
+    def label(self, image_id: ImageId) -> str:
+        """Return the file's name."""
+        return Path(self._image(self.gt.image_ids.index(image_id)).file_name).name
+
     def pictures(self, path: Path, ids: Sequence[Any]) -> Iterator[Pictured]:
         """Give the worst phrase of each image; with phrases given only, as others need not be paired."""
         if not self.given:
@@ -78,7 +82,7 @@ class NarrativeAdapter(TextsAdapter):
                     found = rows_or_empty(masks, [rows.get(phrase.index, -1)])
                     texts.append((phrase.text, self._answer(phrase, segments), found))
             if texts:
-                yield worst(image.file_name, self._path(image), image.size, texts)
+                yield worst(self.label(image_id), self._path(image), image.size, texts)
 
     def _image(self, group: int) -> ImageRecord:
         panoptic = self.gt.panoptic

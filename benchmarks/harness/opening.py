@@ -15,7 +15,7 @@ from entityseg.errors import Finding, Findings, InputError, MissingFileError, Us
 
 # The folder that holds all datasets, each under its customary name.
 VARIABLE = "ENTITYSEG_DATA"
-_DEFAULT = "data"
+DEFAULT = "data"
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Truth:
         files: files and folders that are the ground truth, for its digest.
         counts: how many of what there are.
         warnings: counts that are not the data revision's.
+        excluded: units that cannot be scored.
     """
 
     task: Task
@@ -37,6 +38,7 @@ class Truth:
     files: tuple[Path, ...]
     counts: Mapping[str, int]
     warnings: Findings
+    excluded: tuple[str, ...] = ()
 
     @property
     def image_root(self) -> Path:
@@ -49,6 +51,7 @@ class _Opened:
     value: Any
     files: tuple[Path, ...]
     counts: Mapping[str, int]
+    excluded: tuple[str, ...] = ()
 
 
 def open_truth(task: Task, data: str | Path | None = None) -> Truth:
@@ -80,12 +83,12 @@ def open_truth(task: Task, data: str | Path | None = None) -> Truth:
                 remedy = "Check it against the source: this number is only remembered."
             findings.add("task.count", message, remedy, severity="error" if count.sure else "warning")
     findings.raise_errors()
-    return Truth(task, root, opened.value, opened.files, opened.counts, findings)
+    return Truth(task, root, opened.value, opened.files, opened.counts, findings, opened.excluded)
 
 
 def find_root(task: Task, data: str | Path | None = None) -> Path:
     """Return the dataset's folder; arguments and errors are those of `open_truth`."""
-    given = Path(data if data is not None else os.environ.get(VARIABLE, _DEFAULT))
+    given = Path(data if data is not None else os.environ.get(VARIABLE, DEFAULT))
     folder = Path(task.data.folder)
     # Also a mini dataset's own folder, whatever it is called.
     inner = folder.relative_to("mini") if task.is_mini and folder.parts[:1] == ("mini",) else folder
@@ -233,7 +236,7 @@ def _reasonseg(task: Task, root: Path) -> _Opened:
         "images": len(truth.images),
         "excluded": len(truth.excluded),
     }
-    return _Opened(truth, tuple(sorted(folder.glob("*.json"))), counts)
+    return _Opened(truth, tuple(sorted(folder.glob("*.json"))), counts, tuple(truth.excluded))
 
 
 def _dis(task: Task, root: Path) -> _Opened:
@@ -242,21 +245,21 @@ def _dis(task: Task, root: Path) -> _Opened:
 
 
 def _lvis(task: Task, root: Path) -> _Opened:
-    from entityseg.benchmarks.harness.wild import read_lvis
+    from entityseg.data.wild.lvis import read_lvis
 
     path = root / "lvis_v1_val.json"
     return _of_dataset(task, read_lvis(path), path)
 
 
 def _ocid(task: Task, root: Path) -> _Opened:
-    from entityseg.benchmarks.harness.wild import read_ocid
+    from entityseg.data.wild.ocid import read_ocid
 
     dataset, labels = read_ocid(root)
     return _Opened(dataset, labels, _dataset_counts(dataset))
 
 
 def _fss(task: Task, root: Path) -> _Opened:
-    from entityseg.benchmarks.harness.wild import read_fss
+    from entityseg.data.wild.fss import read_fss
 
     dataset, masks, classes = read_fss(root)
     return _Opened(dataset, masks, {**_dataset_counts(dataset), "classes": classes})

@@ -13,7 +13,8 @@ from entityseg.data.grounding.expressions import ReferringTruth
 from entityseg.data.images import finder_for
 from entityseg.data.records import ImageId
 from entityseg.errors import Findings
-from entityseg.masks import RunLengths, union
+from entityseg.masks import RunLengths, resize, union
+from entityseg.metrics.referring import LAVT_SIZE
 from entityseg.predictions.grounded import rows_or_empty
 from entityseg.predictions.referring import read_referring, write_referring
 from entityseg.protocols import GroundedPhrase
@@ -53,13 +54,19 @@ class ReferringAdapter(TextsAdapter):
         findings.raise_errors()
         return union(RunLengths.concatenate([RunLengths.empty(self.gt.sizes[group], 1), *parts]))
 
+    def label(self, image_id: ImageId) -> str:
+        """Return the file's name."""
+        return self._names.get(image_id, str(image_id))
+
     def pictures(self, path: Path, ids: Sequence[Any]) -> Iterator[Pictured]:
         """Give the worst sentence of each image."""
-        predictions = read_referring(path, self.gt)
+        predictions = read_referring(path, self.gt, frame=LAVT_SIZE)
         for image_id in ids:
             group = self.gt.image_ids.index(image_id)
             size, nothing = self.gt.sizes[group], RunLengths.empty(self.gt.sizes[group], 1)
             masks = predictions.source.checked_masks(group, Findings())
+            if masks.size != size:
+                masks = resize(masks, size)
             texts = []
             for index in self.gt.groups[group]:
                 one = self.gt.expressions[index]
@@ -67,7 +74,7 @@ class ReferringAdapter(TextsAdapter):
                 texts.append(
                     (one.text, self.answer(one.ann_ids, group) or nothing, rows_or_empty(masks, [row]))
                 )
-            yield worst(f"Image {image_id}", self._path(image_id), size, texts)
+            yield worst(self.label(image_id), self._path(image_id), size, texts)
 
     def _path(self, image_id: ImageId) -> Path | None:
         return finder_for(self.truth.image_root.absolute()).find(self._names.get(image_id, ""))

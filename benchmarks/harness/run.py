@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from entityseg import registry
-from entityseg.benchmarks import identity
-from entityseg.benchmarks.harness.adapter import Adapter
-from entityseg.benchmarks.harness.families import adapter
-from entityseg.benchmarks.harness.opening import Truth, open_truth
-from entityseg.benchmarks.harness.scoring import check_choices, score
-from entityseg.benchmarks.harness.shards import Shard, cut
+from entityseg.benchmarks.harness.predicting import SHARD_SIZE, Job, Model, Predicted
+from entityseg.benchmarks.harness.scoring import check_choices, input_mode, predictions_digest, score
+from entityseg.benchmarks.harness.sets import folder_of
+from entityseg.benchmarks.harness.shares import WHOLE, Share
 from entityseg.benchmarks.results import NAME, Result
 from entityseg.benchmarks.tasks import get
 from entityseg.benchmarks.tasks.record import Task
-from entityseg.data.json_file import parse_json_file
 from entityseg.data.threads import Progress, no_progress
-from entityseg.errors import usage_error
-from entityseg.files import write_json
-from entityseg.protocols import Oracle
-
-RUN, MANIFEST, SHARDS = "run.json", "manifest.json", "shards"
-SHARD_SIZE = 32
+from entityseg.predictions import manifest
+from entityseg.predictions.manifest import Manifest, Statements, tool_versions, write_manifest
 
 
 @dataclass(frozen=True)
@@ -57,7 +48,7 @@ def run(
     options: Mapping[str, Any] | None = None,
     bootstrap: int = 1000,
     seed: int = 0,
-    manifest: Mapping[str, Any] | None = None,
+    statements: Statements | None = None,
     overwrite: bool = False,
     threads: int | None = None,
     progress: Progress = no_progress,
@@ -72,126 +63,90 @@ def run(
         model_options: keyword arguments of the model.
         shard_size: units (images) a shard.
         mode, options, bootstrap, seed, threads: of the scoring, see `score`.
-        manifest: what else is known of the model: checkpoint, training_data, uses_split_in_training, ...
+        statements: what else is known of the model, for the manifest.
         overwrite: throw away another run in the folder.
         progress: wraps the units as (iterable, total, label).
 
     Raises:
-        UsageError: the task cannot be run here, the model does not fit it, or the folder holds another run.
+        UsageError: the task cannot be run here, the model does not fit it, the folder holds another run, or another
+            process is at work in it.
         InputError: something is wrong with the data, or the model broke its word.
     """
     check_choices(task, mode, options)
-    model = registry.load(model_name, model_options)
-    folder = Path(out)
-    if task.family == "sets":
-        from entityseg.benchmarks.harness.sets import folder_of
-
-        _claim(folder, _identity(task, None, model_name, model_options, shard_size), overwrite=overwrite)
-        parts = [
-            run(
-                member, model_name, folder / folder_of(member), data=data, model_options=model_options,
-                shard_size=shard_size, mode=mode, bootstrap=0, manifest=manifest, overwrite=overwrite,
-                threads=threads, progress=progress,
-            )
-            for member in map(get, task.members)
-        ]  # fmt: skip
-        said = _manifest(task, model_name, model, model_options, manifest, None)
-        write_json(folder / MANIFEST, said, indent=True)
+    job = Job(task, Model.load(model_name, model_options), Path(out), data, shard_size, overwrite)
+    with job.taken():
+        if task.family == "sets":
+            done = _each(job, WHOLE, lambda part: _predict_all(part, statements, progress))
+            predictions = job.folder
+            _write_manifest(job, predictions, statements)
+        else:
+            done = _predict_all(job, statements, progress)
+            predictions = job.predictions
         result = score(
-            task, folder, data=data, mode=mode, bootstrap=bootstrap, seed=seed, model=said, out=folder / NAME,
-            threads=threads, progress=progress,
+            task, predictions, data=data, mode=mode, options=options, bootstrap=bootstrap, seed=seed,
+            out=job.folder / NAME, threads=threads, progress=progress,
         )  # fmt: skip
-        return Run(result, folder, sum(one.reused for one in parts), sum(one.predicted for one in parts))
-    truth = open_truth(task, data)
-    side = adapter(truth)
-    if not hasattr(model, side.method):
-        message = f"the model has no method `{side.method}`, which {task.name} needs"
-        raise usage_error(
-            "model.protocol", message, "See `entityseg.protocols`.", field="model", value=model_name
-        )
-    _claim(folder, _identity(task, truth, model_name, model_options, shard_size), overwrite=overwrite)
-    side.prepare(model)
-    suffix = Path(side.file).suffix
-    shards = cut(len(side), shard_size, folder / SHARDS, suffix)
-    todo = [shard for shard in shards if not shard.is_whole()]
-    units = sum(len(shard.units) for shard in todo)
-    for _ in progress(_predicted(side, model, todo), units, "predicting"):
-        pass
-    predictions = folder / side.file
-    side.join([shard.path for shard in shards], predictions)
-    said = _manifest(task, model_name, model, model_options, manifest, predictions)
-    write_json(folder / MANIFEST, said, indent=True)
-    result = score(
-        task, predictions, data=data, mode=mode, options=options, bootstrap=bootstrap, seed=seed, model=said,
-        out=folder / NAME, threads=threads, progress=progress,
-    )  # fmt: skip
-    return Run(result, folder, len(side) - units, units)
+    return Run(result, job.folder, done.reused, done.predicted)
 
 
-def _predicted(side: Adapter, model: Any, shards: list[Shard]) -> Iterator[int]:
-    """Predict shard by shard; yields once a unit, so that a bar moves as far as the work is."""
-    for shard in shards:
-        shard.write(lambda path, units=shard.units: side.predict(model, units, path))  # type: ignore[misc]
-        yield from shard.units
-
-
-def _identity(
-    task: Task, truth: Truth | None, model_name: str, model_options: Mapping[str, Any] | None, shard_size: int
-) -> dict[str, Any]:
-    return {
-        "format": "entityseg/run@1",
-        "task": task.name,
-        "task_sha256": task.digest(),
-        # Runs over several sets have one in each set's own folder.
-        "ground_truth_sha256": None if truth is None else identity.of_paths(truth.files),
-        "model": model_name,
-        "model_options": dict(model_options or {}),
-        "shard_size": shard_size,
-    }
-
-
-def _claim(folder: Path, own: dict[str, Any], *, overwrite: bool) -> None:
-    """Make the folder that of this run.
-
-    Raises:
-        UsageError: it holds another run, or something else.
-    """
-    path = folder / RUN
-    if path.is_file():
-        there = parse_json_file(path)
-        differing = [key for key in own if not isinstance(there, dict) or there.get(key) != own[key]]
-        if not differing:
-            return
-        if not overwrite:
-            message = f"the folder holds another run; different are: {', '.join(differing)}"
-            remedy = "Choose another folder (--out), or throw that run away (--overwrite)."
-            raise usage_error("run.other", message, remedy, file=str(folder))
-        for name in (NAME, MANIFEST):
-            (folder / name).unlink(missing_ok=True)
-        shutil.rmtree(folder / SHARDS, ignore_errors=True)
-    elif folder.is_dir() and any(one for one in folder.iterdir() if not one.name.startswith(".part-")):
-        message, remedy = "the folder is not empty and holds no run", "Choose another folder (--out)."
-        raise usage_error("run.folder", message, remedy, file=str(folder))
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(path, own, indent=True)
-
-
-def _manifest(
+def predict(
     task: Task,
     model_name: str,
-    model: Any,
-    model_options: Mapping[str, Any] | None,
-    extra: Mapping[str, Any] | None,
-    predictions: Path | None,
-) -> dict[str, Any]:
-    """Return what goes with the predictions, wherever they go."""
-    return {
-        "task": task.name,
-        "split": task.data.split,
-        "model": model_name,
-        "model_options": dict(model_options or {}),
-        "oracle": isinstance(model, Oracle),
-        **dict(extra or {}),
-        **({} if predictions is None else {"predictions_sha256": identity.of_paths([predictions])}),
-        "tools": identity.environment(),
-    }
+    out: str | Path,
+    share: Share,
+    *,
+    data: str | Path | None = None,
+    model_options: Mapping[str, Any] | None = None,
+    shard_size: int = SHARD_SIZE,
+    overwrite: bool = False,
+    progress: Progress = no_progress,
+) -> Predicted:
+    """Predict a share of a run's shards and score nothing; `run` goes on from there.
+
+    Processes with other shares may work in the same folder at the same time, on one machine or on several that see it.
+    Arguments and errors are those of `run`.
+    """
+    job = Job(task, Model.load(model_name, model_options), Path(out), data, shard_size, overwrite)
+    with job.taken(share):
+        if task.family == "sets":
+            return _each(job, share, lambda part: part.predict(share, progress))
+        return job.predict(share, progress)
+
+
+def _each(job: Job, share: Share, do: Callable[[Job], Predicted]) -> Predicted:
+    """Do something with the job of each set of a task over several sets; return the sum."""
+    total = Predicted(job.folder, 0, 0, 0)
+    for member in map(get, job.task.members):
+        part = replace(job, task=member, folder=job.folder / folder_of(member))
+        with part.taken(share):
+            total += do(part)
+    return total
+
+
+def _predict_all(job: Job, statements: Statements | None, progress: Progress) -> Predicted:
+    """Predict what is missing of a task with one set, and write the file of all predictions with its manifest."""
+    done = job.predict(WHOLE, progress)
+    job.join()
+    _write_manifest(job, job.predictions, statements)
+    return done
+
+
+def _write_manifest(job: Job, predictions: Path, statements: Statements | None) -> None:
+    """Write what goes with predictions, wherever they go."""
+    task, said = job.task, (statements or Statements()).model_dump()
+    write_manifest(
+        job.folder / manifest.NAME,
+        Manifest(
+            **said,
+            task=task.name,
+            split=task.data.split,
+            protocol_version=task.version,
+            model=job.model.name,
+            model_options=dict(job.model.options),
+            oracle=job.model.is_oracle,
+            input_mode=input_mode(task),
+            excluded=() if job.truth is None else job.truth.excluded,
+            sha256=predictions_digest(task, predictions),
+            tools=tool_versions(),
+        ),
+    )

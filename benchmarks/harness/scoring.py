@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,8 @@ from entityseg.data.threads import Progress
 from entityseg.errors import usage_error
 from entityseg.metrics.result import Score
 from entityseg.metrics.table import kept_samples
+from entityseg.predictions.manifest import NAME, Manifest, check_manifest, read_manifest
+from entityseg.predictions.narrative import InputMode
 
 # Options of a task's family that a caller may choose; they are part of the evaluator's identity.
 CHOICES = {"entity": ("overlap",)}
@@ -42,7 +44,8 @@ def score(
     options: Mapping[str, Any] | None = None,
     bootstrap: int = 1000,
     seed: int = 0,
-    model: Mapping[str, Any] | None = None,
+    manifest: str | Path | Manifest | None = None,
+    name: str | None = None,
     out: str | Path | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
@@ -57,28 +60,80 @@ def score(
         options: choices that the family allows, such as `overlap` of entities.
         bootstrap: resamples of the images for the intervals, 0 for none.
         seed: of the resampling.
-        model: what is known of the model, for the result.
+        manifest: what goes with the predictions; by default `manifest.json` beside them, if there is one.
+        name: what to call the model in tables, if not as the manifest does.
         out: where to write the result file; not written where not given.
         threads: worker threads.
         progress: wraps the images as (iterable, total, label).
 
     Raises:
         UsageError: the task cannot be scored here, or has no such mode or option.
-        InputError: something is wrong with the data or the predictions; all problems are listed.
+        InputError: something is wrong with the data, the predictions or their manifest; all problems are listed.
     """
+    check_choices(task, mode, options)
+    model, warnings = said_of(task, Path(pred), manifest)
+    if name:
+        model["model"] = name
     if task.family == "sets":
-        from entityseg.benchmarks.harness.sets import score_sets as score_it
+        from entityseg.benchmarks.harness.sets import score_sets
+
+        result, samples = score_sets(
+            task, pred, data=data, mode=mode, options=options, bootstrap=bootstrap, seed=seed,
+            write_parts=out is not None, threads=threads, progress=progress,
+        )  # fmt: skip
     else:
-        score_it = score_one
-    result, samples = score_it(
-        task, pred, data=data, mode=mode, options=options, bootstrap=bootstrap, seed=seed, model=model,
-        threads=threads, progress=progress,
-    )  # fmt: skip
-    if out is not None:
-        lies = Path(os.path.relpath(pred, Path(out).parent)).as_posix()
-        result = result.model_copy(update={"predictions": lies})
-        write_result(out, result, samples)
+        result, samples = score_one(
+            task, pred, data=data, mode=mode, options=options, bootstrap=bootstrap, seed=seed, threads=threads,
+            progress=progress,
+        )  # fmt: skip
+    result = result.model_copy(update={"model": model, "warnings": [*warnings, *result.warnings]})
+    return result if out is None else written(out, result, samples, Path(pred))
+
+
+def written(out: str | Path, result: Result, samples: Samples, pred: Path) -> Result:
+    """Write a result file, and return the result as it says where the predictions lie."""
+    lies = Path(os.path.relpath(pred, Path(out).parent)).as_posix()
+    result = result.model_copy(update={"predictions": lies})
+    write_result(out, result, samples)
     return result
+
+
+def said_of(
+    task: Task, pred: Path, given: str | Path | Manifest | None = None
+) -> tuple[dict[str, Any], list[str]]:
+    """Return what the manifest of predictions says of the model, and its warnings.
+
+    Raises:
+        InputError: it is malformed, or is that of other predictions.
+    """
+    require_there(pred)
+    # A folder with one prediction a set has it inside: it lies beside the predictions either way.
+    beside = (pred if task.family == "sets" else pred.absolute().parent) / NAME
+    file = Path(given) if isinstance(given, str | Path) else beside
+    if given is None and not beside.is_file():
+        return {}, []
+    manifest = given if isinstance(given, Manifest) else read_manifest(file)
+    findings = check_manifest(
+        manifest, task=task.name, split=task.data.split, sha256=predictions_digest(task, pred),
+        input_mode=input_mode(task), file=str(file),
+    )  # fmt: skip
+    findings.raise_errors()
+    return manifest.of_model(), [_without_root(str(finding), file.parent) for finding in findings]
+
+
+def predictions_digest(task: Task, pred: Path) -> str:
+    """Return the digest of predictions as results and manifests have it."""
+    if task.family != "sets":
+        return identity.of_paths([pred])
+    from entityseg.benchmarks.harness.sets import all_predictions
+
+    found = all_predictions(task, pred)
+    return identity.of_json({name: identity.of_paths([path]) for name, path in found.items() if path})
+
+
+def input_mode(task: Task) -> InputMode | None:
+    """Return what a model is given, for tasks that have several such modes."""
+    return cast(InputMode | None, task.options.get("input_mode"))
 
 
 def score_one(
@@ -90,7 +145,6 @@ def score_one(
     options: Mapping[str, Any] | None,
     bootstrap: int,
     seed: int,
-    model: Mapping[str, Any] | None,
     threads: int | None,
     progress: Progress | None,
 ) -> tuple[Result, Samples]:
@@ -103,7 +157,7 @@ def score_one(
             Path(pred), mode=mode, options={**task.options, **given}, bootstrap=bootstrap, seed=seed,
             threads=threads, progress=progress,
         )  # fmt: skip
-    return result_of(truth, scored, samples, pred, mode, given, bootstrap, seed, model), samples
+    return result_of(truth, scored, samples, pred, mode, given, bootstrap, seed), samples
 
 
 def check_choices(task: Task, mode: str, options: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -134,7 +188,6 @@ def result_of(
     options: Mapping[str, Any],
     bootstrap: int,
     seed: int,
-    model: Mapping[str, Any] | None,
 ) -> Result:
     """Return the result of a score; arguments are those of `score`.
 
@@ -146,7 +199,6 @@ def result_of(
     warnings += [f"... and {n} more of kind [{kind}]" for kind, n in scored.warnings.more().items()]
     result = Result(
         task=task.name,
-        model=dict(model or {}),
         metric=scored.metric,
         mode=scored.mode,
         main=task.main,

@@ -11,13 +11,13 @@ import numpy as np
 from entityseg.benchmarks import identity
 from entityseg.benchmarks.harness.families import adapter
 from entityseg.benchmarks.harness.opening import open_truth
-from entityseg.benchmarks.harness.scoring import Samples, check_choices, score_one
-from entityseg.benchmarks.results import Bootstrap, Identity, Result, samples_bytes
+from entityseg.benchmarks.harness.scoring import Samples, check_choices, said_of, score_one, written
+from entityseg.benchmarks.results import NAME, Bootstrap, Identity, Result, samples_bytes
 from entityseg.benchmarks.tasks import get
 from entityseg.benchmarks.tasks.record import Task
 from entityseg.data.json_file import require_there
 from entityseg.data.threads import Progress
-from entityseg.errors import usage_error
+from entityseg.errors import Findings, InputError, usage_error
 from entityseg.metrics.set_means import set_means
 
 _COUNTS = ("expected", "predicted", "missing", "empty")
@@ -41,12 +41,27 @@ def folder_of(member: Task) -> str:
     return member.name.replace("@", "-")
 
 
+def set_files(task: Task) -> list[str]:
+    """Return what the predictions of each set are called on the task's board.
+
+    >>> set_files(get("sginw"))[:2]
+    ['seginw_Airplane-Parts_val.json', 'seginw_Bottles_val.json']
+    """
+    return [str(task.options["file"]).format(set=set_name(get(member))) for member in task.members]
+
+
 def find_predictions(task: Task, member: Task, folder: Path) -> Path | None:
     """Return a set's predictions: those of its own run, or the file that the task's board names."""
     own = folder / folder_of(member)
     names = ("predictions.jsonl", "predictions.json", "predictions")
     board = folder / str(task.options["file"]).format(set=set_name(member))
     return next((path for path in (*(own / name for name in names), board) if path.exists()), None)
+
+
+def all_predictions(task: Task, folder: Path) -> dict[str, Path | None]:
+    """Return the predictions of each set, by its name; None where there are none."""
+    members = map(get, task.members)
+    return {set_name(member): find_predictions(task, member, folder) for member in members}
 
 
 def score_sets(
@@ -58,32 +73,34 @@ def score_sets(
     options: Mapping[str, Any] | None,
     bootstrap: int,
     seed: int,
-    model: Mapping[str, Any] | None,
+    write_parts: bool,
     threads: int | None,
     progress: Progress | None,
 ) -> tuple[Result, Samples]:
     """Score a folder with one prediction a set; a set without predictions counts 0.
 
-    Arguments are those of `score`; the sets are resampled independently of each other.
+    Arguments are those of `score`; the sets are resampled independently of each other. With `write_parts`, sets that
+    have a run of their own get their own result there.
 
     Raises:
         UsageError: no set has predictions.
+        InputError: something is wrong with some sets; the problems of all are listed.
     """
     check_choices(task, mode, options)
     folder = Path(pred)
     require_there(folder)
     figure = str(task.options["figure"])
     members = {set_name(member): member for member in map(get, task.members)}
-    found = {name: find_predictions(task, member, folder) for name, member in members.items()}
+    found = all_predictions(task, folder)
     if not any(found.values()):
-        expected = ", ".join(str(task.options["file"]).format(set=name) for name in list(found)[:3])
-        message = "the folder has predictions of no set"
-        raise usage_error("sets.none", message, f"Name them {expected}, ...", file=str(folder))
+        message, names = "the folder has predictions of no set", ", ".join(set_files(task)[:3])
+        raise usage_error("sets.none", message, f"Name them {names}, ...", file=str(folder))
     scored: dict[str, Result] = {}
     drawn = np.zeros((len(members), bootstrap))
     counts = dict.fromkeys(_COUNTS, 0)
     truths: dict[str, str] = {}
     warnings: list[str] = []
+    findings = Findings()
     for k, (name, member) in enumerate(members.items()):
         path = found[name]
         if path is None:
@@ -96,10 +113,18 @@ def score_sets(
             continue
         # Each set draws its own numbers, which do not depend on what other sets are there.
         own_seed = int(np.random.SeedSequence([seed, k]).generate_state(1)[0])
-        one, samples = score_one(
-            member, path, data=data, mode=mode, options=None, bootstrap=bootstrap, seed=own_seed, model=None,
-            threads=threads, progress=progress,
-        )  # fmt: skip
+        try:
+            one, samples = score_one(
+                member, path, data=data, mode=mode, options=None, bootstrap=bootstrap, seed=own_seed,
+                threads=threads, progress=progress,
+            )  # fmt: skip
+        except InputError as error:
+            findings.extend(error.findings)
+            continue
+        if write_parts and path.parent.name == folder_of(member):
+            model, said = said_of(member, path)
+            own_result = one.model_copy(update={"model": model, "warnings": [*said, *one.warnings]})
+            written(path.parent / NAME, own_result, samples, path)
         scored[name] = one
         if bootstrap:
             drawn[k] = samples[figure]
@@ -107,6 +132,7 @@ def score_sets(
             counts[key] += one.counts[key]
         truths[name] = one.identity.ground_truth
         warnings += [f"set {name}: {line}" for line in one.warnings]
+    findings.raise_errors()
     means = set_means({name: one.values[figure] for name, one in scored.items()}, list(members))
     values = {"mean": means.mean, "median": means.median, **means.values}
     own = {name: drawn[k] for k, name in enumerate(members)}
@@ -114,7 +140,6 @@ def score_sets(
     return (
         Result(
             task=task.name,
-            model=dict(model or {}),
             metric=f"{figure} of sets",
             mode=mode,
             main=task.main,

@@ -1,4 +1,4 @@
-"""`python -m entityseg.benchmarks.perf generate | ap | startup | rle | panoptic | pq | dichotomous | boundary`."""
+"""`python -m entityseg.benchmarks.perf COMMAND`, where the commands are the keys of `_COMMANDS`."""
 
 from __future__ import annotations
 
@@ -97,6 +97,40 @@ def _boundary(options: argparse.Namespace) -> tuple[Any, str]:
     return report, boundary.table(report)
 
 
+def _shapes(options: argparse.Namespace) -> tuple[Any, str]:
+    from entityseg.benchmarks.perf import shapes
+
+    unknown = [name for name in options.tools if name not in shapes.TOOLS]
+    if unknown:
+        raise ValueError(f"unknown tool {unknown[0]!r}; there are {'; '.join(shapes.TOOLS)}")
+    report = shapes.compare(
+        options.data, options.tools or tuple(shapes.TOOLS), options.images, options.repeat
+    )
+    return report, shapes.table(report)
+
+
+def _inference(options: argparse.Namespace) -> tuple[Any, str]:
+    from entityseg.benchmarks.perf import inference
+
+    report = inference.compare(options.megapixels, options.kinds, options.repeat, options.threads)
+    return report, inference.table(report)
+
+
+def _pixels(options: argparse.Namespace) -> tuple[Any, str]:
+    from entityseg.benchmarks.perf import pixels
+
+    report = pixels.compare(options.problems, options.repeat)
+    return report, pixels.table(report)
+
+
+def _memory(options: argparse.Namespace) -> tuple[Any, str]:
+    from entityseg.benchmarks.perf import memory
+
+    few, many = sorted(options.units)
+    report = memory.compare(options.families, (few, many), options.resamples)
+    return report, memory.table(report)
+
+
 _COMMANDS = {
     "generate": _generate,
     "ap": _ap,
@@ -106,6 +140,10 @@ _COMMANDS = {
     "pq": _pq,
     "dichotomous": _dichotomous,
     "boundary": _boundary,
+    "inference": _inference,
+    "shapes": _shapes,
+    "pixels": _pixels,
+    "memory": _memory,
 }
 
 
@@ -186,6 +224,39 @@ def _parser() -> argparse.ArgumentParser:
     boundary.add_argument(
         "--repeat", type=_count, default=3, help="measurements, of which the median (default: 3)"
     )
+
+    shape = commands.add_parser("shapes", parents=[shared], help="hull area and perimeter of masks")
+    shape.add_argument("data", type=Path, help="folder with gt.json")
+    shape.add_argument(
+        "--tools", type=lambda text: text.split(";"), default=[], help="separated by ';' (default: all)"
+    )
+    shape.add_argument("--images", type=_count, default=8, help="images to take (default: 8)")
+    shape.add_argument(
+        "--repeat", type=_count, default=3, help="measurements, of which the median (default: 3)"
+    )
+
+    inference = commands.add_parser(
+        "inference", parents=[shared], help="mask logits to masks of large images"
+    )
+    inference.add_argument(
+        "--megapixels", type=_numbers, default=[4, 24, 100], help="sizes of the image (default: 4,24,100)"
+    )
+    inference.add_argument(
+        "--kinds", type=_names, default=["entities", "noise"], help="default: entities,noise"
+    )
+    inference.add_argument("--threads", type=_count, default=1, help="threads a way may use (default: 1)")
+    inference.add_argument(
+        "--repeat", type=_count, default=3, help="measurements, of which the median (default: 3)"
+    )
+
+    pixels = commands.add_parser("pixels", parents=[shared], help="mIoU, cIoU, tube AP, STQ and plain loops")
+    pixels.add_argument("--problems", type=_names, default=[], help="default: all of them")
+    pixels.add_argument("--repeat", type=_count, default=5, help="rounds, of which the median (default: 5)")
+
+    memory = commands.add_parser("memory", parents=[shared], help="bytes that a unit takes in every metric")
+    memory.add_argument("--families", type=_names, default=[], help="default: all of them")
+    memory.add_argument("--units", type=_count, nargs=2, default=[2000, 8000], help="default: 2000 8000")
+    memory.add_argument("--resamples", type=_count, default=1000, help="of the bootstrap (default: 1000)")
     return parser
 
 

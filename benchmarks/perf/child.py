@@ -26,8 +26,8 @@ def measure(
     """
     run = ours(threads, bootstrap) if bootstrap else TOOLS[tool].load(threads)
     run(*warm)
-    base = _status("VmRSS")
-    _forget_peak()
+    base = status("VmRSS")
+    forget_peak()
     wall, cpu = time.perf_counter(), time.process_time()
     figures = run(*files)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
@@ -35,12 +35,12 @@ def measure(
         "wall": wall,
         "cpu": cpu,
         "base": base,
-        "peak": _status("VmHWM"),
+        "peak": status("VmHWM"),
         "figures": {name: value for name, value in zip(NAMES, figures, strict=True) if not math.isnan(value)},
     }
 
 
-def _status(field: str) -> float:
+def status(field: str) -> float:
     """A memory field of this process in MiB; where there is no /proc, the peak since its start."""
     status = Path("/proc/self/status")
     if not status.exists():
@@ -49,7 +49,7 @@ def _status(field: str) -> float:
     return int(found.group(1)) / 1024 if found else float("nan")
 
 
-def _forget_peak() -> None:
+def forget_peak() -> None:
     """Lets the peak start again from here, where the kernel allows it (else it includes the import's)."""
     try:
         Path("/proc/self/clear_refs").write_text("5")

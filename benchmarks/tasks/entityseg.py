@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from entityseg.benchmarks.tasks.record import Data, PredictionFormat, Task, counts, remembered
+from entityseg.benchmarks.tasks.record import Data, Task, counts, remembered
 
 _GET = (
     "the annotations are release v1.0 of github.com/adobe-research/EntitySeg-Dataset, the images its sources"
 )
 _REVISION = "v1.0"
 _OVERLAP = "Masks of an image must not overlap; this is checked, not assumed."
-_ENTITY: PredictionFormat = "entity jsonl, COCO results or id maps"
 
 
-def _data(split: str, file: str, **other: int) -> Data:
+def _data(split: str, file: str, most_frequent: int | None = None) -> Data:
     return Data(
         folder="EntitySeg",
         reader="release",
@@ -20,7 +19,7 @@ def _data(split: str, file: str, **other: int) -> Data:
         files=(f"annotations/{file}", "images_lr/" if split.endswith("_lr") else "images/"),
         revision=_REVISION,
         get=_GET,
-        **other,  # type: ignore[arg-type]
+        most_frequent=most_frequent,
     )
 
 
@@ -35,10 +34,8 @@ TASKS = (
         title="Entity segmentation on the original images",
         family="entity",
         data=_HIGH,
-        predictions=_ENTITY,
         main="AP",
         track="high",
-        modes=("canonical", "pycocotools"),
         counts=(*_CATEGORIES, *remembered(images=1314)),
         published="entityseg-entity-high",
         notes=(_OVERLAP,),
@@ -48,10 +45,8 @@ TASKS = (
         title="Entity segmentation on images of at most 800 x 1333 pixels",
         family="entity",
         data=_LOW,
-        predictions=_ENTITY,
         main="AP",
         track="low",
-        modes=("canonical", "pycocotools"),
         counts=(*_CATEGORIES, *remembered(images=1314)),
         published="entityseg-entity-low",
         notes=(_OVERLAP,),
@@ -61,10 +56,8 @@ TASKS = (
         title="Boundary AP of entities on the original images",
         family="boundary",
         data=_HIGH,
-        predictions=_ENTITY,
         main="AP",
         track="high",
-        modes=("canonical", "pycocotools"),
         counts=(*_CATEGORIES, *remembered(images=1314)),
         published="entityseg-entity-high",
         published_figures={"boundary_AP": "AP"},
@@ -74,10 +67,8 @@ TASKS = (
         title="Instance segmentation, 206 classes of things, subset 01",
         family="instance",
         data=_data("instance_val", _INSTANCE),
-        predictions="COCO results",
         main="AP",
         track="high",
-        modes=("canonical", "pycocotools"),
         counts=counts(categories=206),
         published="entityseg-instance",
         notes=("206 classes as in the released code; the documentation says 150.",),
@@ -87,10 +78,8 @@ TASKS = (
         title="Instance segmentation, the 150 most frequent classes: the documentation's count",
         family="instance",
         data=_data("instance_val", _INSTANCE, most_frequent=150),
-        predictions="COCO results",
         main="AP",
         track="high",
-        modes=("canonical", "pycocotools"),
         counts=counts(categories=206),
         published="entityseg-instance",
         notes=(
@@ -103,10 +92,8 @@ TASKS = (
         title="Semantic segmentation, 150 classes, subset 01",
         family="semantic",
         data=_data("semantic_val", "semantic_segmentation/val.txt"),
-        predictions="semantic maps or RLE list",
         main="mIoU",
         track="high",
-        modes=("canonical", "d2-semseg", "mmseg"),
         counts=counts(categories=150),
         published="entityseg-semantic",
         notes=("Two of the classes are called blanket; ids tell them apart.",),
@@ -116,10 +103,8 @@ TASKS = (
         title="Panoptic segmentation, 279 things and 71 stuff, subset 01",
         family="panoptic",
         data=_data("panoptic_val", "panoptic_segmentation/entityv2_01_panoptic_val.json"),
-        predictions="COCO panoptic or RLE list",
         main="PQ",
         track="high",
-        modes=("canonical", "panopticapi"),
         counts=counts(categories=350, things=279, stuff=71),
         published="entityseg-panoptic",
     ),

@@ -19,7 +19,6 @@ def _task(split: str, files: int, usable: int) -> Task:
             revision="2023",
             get="github.com/dvlab-research/LISA (ReasonSeg)",
         ),
-        predictions="reasoning",
         main="gIoU",
         counts=(
             Count(name="files", value=files),

@@ -53,6 +53,33 @@ PredictionFormat = Literal[
     "VIPSeg panoptic",
 ]
 
+# What a task of a family has where it does not say otherwise: the prediction format, and the modes of its metric.
+_FORMATS: dict[Family, PredictionFormat] = {
+    "entity": "entity jsonl, COCO results or id maps",
+    "boundary": "entity jsonl, COCO results or id maps",
+    "instance": "COCO results",
+    "recall": "COCO results",
+    "semantic": "semantic maps or RLE list",
+    "panoptic": "COCO panoptic or RLE list",
+    "referring": "referring",
+    "narrative": "narrative",
+    "reasoning": "reasoning",
+    "dichotomous": "grey maps",
+    "sets": "a folder with one prediction a set",
+    "video-instance": "YouTube-VIS results",
+    "video-panoptic": "VIPSeg panoptic",
+}
+_MODES: dict[Family, tuple[str, ...]] = {
+    "entity": ("pycocotools",),
+    "boundary": ("pycocotools",),
+    "instance": ("pycocotools",),
+    "semantic": ("d2-semseg", "mmseg"),
+    "panoptic": ("panopticapi",),
+    "referring": ("lisa-poly", "lavt480", "cris-mean"),
+    "narrative": ("png2021", "ppmn-quarter", "fmm-plural"),
+    "dichotomous": ("pysod", "dis-official"),
+}
+
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -104,11 +131,11 @@ class Task(_Record):
         title: one line for people.
         family: the metric family.
         data: the ground truth.
-        predictions: the prediction format.
+        predictions: the prediction format; by default the family's.
         options: options of the metric family.
         main: the figure that ranks.
         track: resolution; figures of different tracks are not comparable.
-        modes: `canonical`, which ranks, and the compat modes.
+        modes: `canonical`, which ranks, and the compat modes; by default all of the family.
         counts: what the data revision has.
         published: key of the published rows, see `entityseg published`.
         published_figures: published name of a figure -> ours, where they differ.
@@ -121,11 +148,13 @@ class Task(_Record):
     title: str
     family: Family
     data: Data
-    predictions: PredictionFormat
+    predictions: PredictionFormat = Field(default_factory=lambda task: _FORMATS[task["family"]])
     options: dict[str, str | float | bool] = {}
     main: str
     track: Track = "original"
-    modes: tuple[str, ...] = ("canonical",)
+    modes: tuple[str, ...] = Field(
+        default_factory=lambda task: ("canonical", *_MODES.get(task["family"], ()))
+    )
     counts: tuple[Count, ...] = ()
     published: str | None = None
     published_figures: dict[str, str] = {}
@@ -137,6 +166,11 @@ class Task(_Record):
         """Return the SHA-256 of the record; the order of its keys does not matter."""
         text = orjson.dumps(self.model_dump(), option=orjson.OPT_SORT_KEYS)
         return hashlib.sha256(text).hexdigest()
+
+    @property
+    def version(self) -> int:
+        """The version of the protocol, which the name ends with."""
+        return int(self.name.rpartition("@")[2])
 
     @property
     def is_mini(self) -> bool:

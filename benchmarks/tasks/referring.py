@@ -7,7 +7,6 @@ from entityseg.benchmarks.tasks.record import Data, Task, counts, remembered
 _GET = "github.com/lichengunc/refer (annotations) and cocodataset.org (train2014.zip)"
 _GENERAL = "github.com/henghuiding/gRefCOCO (annotations) and cocodataset.org (train2014.zip)"
 _IMAGES = "images/mscoco/images/train2014"
-_MODES = ("canonical", "lisa-poly", "lavt480", "cris-mean")
 # Dataset, file, split, refs (as ETRIS' authors list them), sentences (from memory).
 _SPLITS = (
     ("refcoco", "unc", "val", 3811, 10834),
@@ -35,9 +34,7 @@ def _task(dataset: str, by: str, split: str, refs: int, sentences: int) -> Task:
             revision=by,
             get=_GET,
         ),
-        predictions="referring",
         main="cIoU",
-        modes=_MODES,
         counts=(*counts(refs=refs), *remembered(expressions=sentences)),
         published=f"{dataset}-{split}",
         notes=("cIoU ranks; tables that do not say which IoU they print may mean mIoU.",),
@@ -58,7 +55,6 @@ def _general(split: str) -> Task:
             revision="unc",
             get=_GENERAL,
         ),
-        predictions="referring",
         main="gIoU",
         modes=("canonical",),
     )

@@ -113,6 +113,28 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join([texts[0], "-" * (sum(widths) + 2 * (len(widths) - 1)), *texts[1:]])
 
 
+def name_values(given: Sequence[str], hint: str) -> dict[str, Any]:
+    """Return name=value pairs; values are JSON where they can be, else texts.
+
+    Args:
+        given: such as `noise=0.2`.
+        hint: the option that they come from, for messages.
+
+    >>> name_values(["noise=0.2", "path=weights/a"], "--option")
+    {'noise': 0.2, 'path': 'weights/a'}
+    """
+    values: dict[str, Any] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name.isidentifier():
+            raise typer.BadParameter(f"{text!r} is not name=value", param_hint=hint)
+        try:
+            values[name] = json.loads(value)
+        except ValueError:
+            values[name] = value
+    return values
+
+
 def percent(value: float | None) -> str:
     """Return a fraction in percent with two decimals, `-` where it is undefined.
 

@@ -57,8 +57,9 @@ def entity(
         str | None, typer.Option(help="Which split of the ground truth's folder, such as val or val_lr.")
     ] = None,
     mode: Annotated[
-        Mode, typer.Option(help="canonical ranks; pycocotools gives its numbers, quirks included.")
-    ] = Mode.canonical,
+        Mode | None,
+        typer.Option(help="canonical (default) ranks; pycocotools gives its numbers, quirks included."),
+    ] = None,
     compat: Annotated[Compat | None, typer.Option(help="The same as --mode, by the other name.")] = None,
     resolve_overlap: Annotated[
         bool,
@@ -84,6 +85,10 @@ def entity(
     """
     if resolve_overlap and allow_overlap:
         raise typer.BadParameter("choose one of --resolve-overlap and --allow-overlap")
+    if mode is not None and compat is not None and mode.value != compat.value:
+        raise typer.BadParameter(
+            f"--mode {mode} and --compat {compat} contradict each other; give one of them"
+        )
     common.load_masks()
     from entityseg.data import load
     from entityseg.metrics.scoring import score

@@ -39,6 +39,13 @@ def panoptic(
     mode: Annotated[
         Mode, typer.Option(help="canonical ranks; panopticapi gives its numbers, quirks included.")
     ] = Mode.canonical,
+    lenient: Annotated[
+        bool,
+        typer.Option(
+            "--lenient",
+            help="In mode panopticapi, count an image without prediction as all void, as canonical always does.",
+        ),
+    ] = False,
     bootstrap: Annotated[
         int, typer.Option(min=0, max=1_000_000, help="Resamples of the images for the intervals; 0 for none.")
     ] = 1000,
@@ -65,6 +72,7 @@ def panoptic(
         load(gt, split=split, check=False),
         pred,
         mode=mode.value,
+        lenient=lenient,
         bootstrap=bootstrap,
         seed=seed,
         per_image=per_image,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,7 @@ def read_images(value: Any, findings: Findings) -> list[ImageRecord]:
     """Read the `images` of a COCO-like JSON; problems are added to `findings`, and their records left out."""
     images: list[ImageRecord] = []
     seen: dict[ImageId, int] = {}
-    for i, record in enumerate(_list(value, "images", findings)):
+    for i, record in _objects(value, "images", findings):
         where = f"images[{i}]"
         missing = [key for key in ("id", "file_name", "height", "width") if key not in record]
         if missing:
@@ -160,7 +160,7 @@ def read_categories(value: Any, findings: Findings) -> list[Category]:
     """Read the `categories` of a COCO-like JSON; thing or stuff comes from `isthing` or `type`."""
     categories: list[Category] = []
     seen: dict[int, int] = {}
-    for i, record in enumerate(_list([] if value is None else value, "categories", findings)):
+    for i, record in _objects([] if value is None else value, "categories", findings):
         where = f"categories[{i}]"
         category_id, name = record.get("id"), record.get("name")
         if not is_integer(category_id) or not isinstance(name, str):
@@ -174,6 +174,16 @@ def read_categories(value: Any, findings: Findings) -> list[Category]:
             findings.add("id.duplicate", message, remedy, record=where, field="id", value=category_id)
             continue
         seen[category_id] = i
+        if record.get("isthing") not in (None, 0, 1):
+            findings.add(
+                "category.isthing",
+                "isthing must be 0 or 1; the category counts as neither thing nor stuff",
+                "Write 1 for a thing, 0 for stuff.",
+                record=where,
+                field="isthing",
+                value=record["isthing"],
+                severity="warning",
+            )
         supercategory = record.get("supercategory")
         extra = {key: v for key, v in record.items() if key not in ("id", "name", "supercategory")}
         if supercategory is not None and not isinstance(supercategory, str):
@@ -193,17 +203,18 @@ def is_thing(record: Mapping[str, Any]) -> bool | None:
     return {"thing": True, "stuff": False}.get(str(record.get("type")))
 
 
-def _list(value: Any, name: str, findings: Findings) -> Sequence[dict[str, Any]]:
-    """Return a list of objects; what is none is a finding."""
+def _objects(value: Any, name: str, findings: Findings) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the objects of a list with their positions; what is none is a finding."""
     if not isinstance(value, list):
         message = f"`{name}` must be a list" if value is not None else f"the file has no `{name}`"
         findings.add("json.shape", message, "Check that this is a COCO-like file.", field=name)
-        return []
+        return
     for i, record in enumerate(value):
-        if not isinstance(record, dict):
+        if isinstance(record, dict):
+            yield i, record
+        else:
             message = "the record must be an object {...}"
             findings.add("record.type", message, "Write an object.", record=f"{name}[{i}]", value=record)
-    return [record for record in value if isinstance(record, dict)]
 
 
 def _warn_of_unknown_categories(records: Records, categories: Sequence[Category], findings: Findings) -> None:

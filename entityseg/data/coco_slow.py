@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from entityseg.data.coco_records import Records, Wanted
-from entityseg.data.json_file import NotFinite, as_float, is_integer
+from entityseg.data.json_file import as_float, is_integer, score_problem
 from entityseg.data.records import ImageId, ImageRecord
 from entityseg.data.sources import EncodedSource
 from entityseg.errors import Findings, InputError
@@ -173,15 +173,11 @@ class _Record:
             self.add("key.missing", "the record has no score", "Give each prediction a score.", "score")
             return 0.0
         score = self.record["score"]
-        value = as_float(score)
-        if isinstance(score, NotFinite) or math.isinf(value):
-            remedy = "Find out why the model gave no finite number; drop the prediction or score it 0."
-            self.add("score.finite", "score must be finite", remedy, "score", score)
+        problem = score_problem(score)
+        if problem:
+            self.add(*problem, "score", score)
             return 0.0
-        if math.isnan(value):
-            self.add("score.type", "score must be a number", "Write it without quotes.", "score", score)
-            return 0.0
-        return value
+        return as_float(score)
 
     def _mask(self, size: Size) -> bytes | None:
         """Return the mask as a compressed string."""

@@ -18,6 +18,14 @@ from entityseg.errors import Finding, InputError, MissingFileError, input_error
 MAX_BYTES = 16 * 2**30
 # Above this, a file is not parsed a second time only to word its problem better.
 _MAX_DIAGNOSED = 2**30
+# How files begin that are often given in place of JSON.
+_MAGIC = {
+    b"\x1f\x8b": "It is packed by gzip: unpack it first.",
+    b"PK": "It is a ZIP archive: unpack it first.",
+    b"\xff\xfe": "It is UTF-16: write the file as UTF-8.",
+    b"\xfe\xff": "It is UTF-16: write the file as UTF-8.",
+    b"\x80": "It is a pickle: write the data as JSON.",
+}
 
 
 class NotFinite:
@@ -112,7 +120,10 @@ def parse_json(data: bytes | mmap.mmap | memoryview, file: str) -> Any:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         message = f"the file is not UTF-8: byte {raw[error.start]:#04x} at position {error.start}"
-        raise input_error("json.utf8", message, "Write the file as UTF-8.", file=file) from None
+        remedy = next(
+            (how for start, how in _MAGIC.items() if raw.startswith(start)), "Write the file as UTF-8."
+        )
+        raise input_error("json.utf8", message, remedy, file=file) from None
     if "NaN" in text or "Infinity" in text or "infinity" in reason:
         try:
             value = json.loads(text, parse_constant=NotFinite, parse_float=_float, parse_int=_int)
@@ -161,6 +172,22 @@ def is_integer(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
 
 
+def score_problem(value: Any) -> tuple[str, str, str] | None:
+    """Return (kind, message, remedy) if a JSON value is no finite number, else None.
+
+    >>> score_problem(0.5)
+    >>> score_problem("0.5")[0], score_problem(10**400)[0]
+    ('score.type', 'score.finite')
+    """
+    number = as_float(value)
+    if isinstance(value, NotFinite) or math.isinf(number):
+        remedy = "Find out why the model gave no finite number; drop the prediction or score it 0."
+        return "score.finite", "score must be finite", remedy
+    if math.isnan(number):
+        return "score.type", "score must be a number", "Write it without quotes."
+    return None
+
+
 def require_type(value: Any, kind: type[Any], what: str, file: str) -> Any:
     """Return `value` if it is a `kind`, else raise `InputError` naming what it should be."""
     if isinstance(value, kind):
@@ -181,4 +208,5 @@ __all__ = [
     "parse_json_file",
     "require_there",
     "require_type",
+    "score_problem",
 ]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from entityseg.data.images import find_image
+from entityseg.data.pixels import open_image
 from entityseg.data.records import AnnotatedImage, Dataset, ImageRecord
 from entityseg.data.threads import Progress, map_in_order, no_progress
 from entityseg.errors import Finding, Findings, InputError, usage_error
@@ -185,7 +186,7 @@ def read_pixels(path: Path, size: Size, record: str) -> Any:
         remedy = "Use the images that belong to these annotations (HR and LR have the same names)."
         raise InputError(Finding("image.size", message, remedy, file=str(path), record=record))
     try:
-        with _open(path) as opened:
+        with open_image(path) as opened:
             opened.load()
             turned = ImageOps.exif_transpose(opened) if header.size != size else opened
             return _plain(turned)
@@ -194,17 +195,6 @@ def read_pixels(path: Path, size: Size, record: str) -> Any:
         raise InputError(
             Finding("image.unreadable", message, remedy, file=str(path), record=record)
         ) from None
-
-
-def _open(path: Path) -> Any:
-    """Open an image whose size is checked already; Pillow's own limit would refuse large ones."""
-    from PIL import Image, JpegImagePlugin, PngImagePlugin
-
-    with open(path, "rb") as file:
-        start = file.read(4)
-    if start[:2] == b"\xff\xd8":
-        return JpegImagePlugin.JpegImageFile(path)
-    return PngImagePlugin.PngImageFile(path) if start == b"\x89PNG" else Image.open(path)
 
 
 def _plain(image: Any) -> Any:

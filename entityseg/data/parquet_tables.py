@@ -58,7 +58,7 @@ class Table:
 
 
 @contextmanager
-def _arrow_errors(path: Path) -> Iterator[None]:
+def arrow_errors(path: Path) -> Iterator[None]:
     """Turn whatever Arrow raises for a broken file into an `InputError`."""
     import pyarrow as pa
 
@@ -79,7 +79,7 @@ def open_table(path: Path, schema: Any) -> Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with _arrow_errors(path):
+    with arrow_errors(path):
         file = pq.ParquetFile(pa.memory_map(str(path)), page_checksum_verification=True)
         found = file.schema_arrow
     findings = Findings(str(path))
@@ -99,7 +99,7 @@ def read_column(table: Table, name: str) -> NDArray[Any]:
     Raises:
         InputError: the column is damaged or has nulls.
     """
-    with table.lock, _arrow_errors(table.path):
+    with table.lock, arrow_errors(table.path):
         column = table.file.read([name])[name]
     if column.null_count:
         message = f"{column.null_count} values are missing"
@@ -109,7 +109,7 @@ def read_column(table: Table, name: str) -> NDArray[Any]:
 
 def read_rows(table: Table) -> list[dict[str, Any]]:
     """Return a small table as a list of records; raises `InputError` if it is damaged."""
-    with table.lock, _arrow_errors(table.path):
+    with table.lock, arrow_errors(table.path):
         rows: list[dict[str, Any]] = table.file.read().to_pylist()
     return rows
 
@@ -156,7 +156,7 @@ class ParquetSource:
         group = self._group_of(index)
         if group.extras is None:
             return ()
-        with _arrow_errors(self._table.path):
+        with arrow_errors(self._table.path):
             texts = group.extras[start - group.start : stop - group.start].to_pylist()
         return [self._parsed(text, start + row) for row, text in enumerate(texts)] if any(texts) else ()
 
@@ -183,7 +183,7 @@ class ParquetSource:
         return group
 
     def _read_group(self, number: int) -> _Group:
-        with _arrow_errors(self._table.path):
+        with arrow_errors(self._table.path):
             table = self._table.file.read_row_group(number, columns=["counts", "extra"], use_threads=False)
             counts = table["counts"].combine_chunks()
             extras = table["extra"].combine_chunks()

@@ -24,12 +24,22 @@ from entityseg.masks.algebra import (
 from entityseg.masks.coco import from_coco, from_counts, to_coco, to_counts, to_strings
 from entityseg.masks.dense import from_dense, to_dense
 from entityseg.masks.geometry import crop, flip, resize
+from entityseg.masks.hulls import hull_areas
 from entityseg.masks.idmap import from_id_map, to_id_map
 from entityseg.masks.morphology import boundary_band, dilate, erode
+from entityseg.masks.outlines import bending
 from entityseg.masks.pairwise import intersections, iou_matrix, iou_of_pairs
+from entityseg.masks.perimeters import perimeters
 from entityseg.masks.png import from_panoptic_png, to_id_png, to_panoptic_png
 from entityseg.masks.polygons import from_polygons, to_polygons
-from entityseg.masks.regions import components, count_components, count_holes, fill_holes, holes
+from entityseg.masks.regions import (
+    components,
+    count_components,
+    count_holes,
+    fill_holes,
+    holes,
+    split_components,
+)
 from entityseg.masks.runlengths import MAX_PIXELS, RunLengths, Size
 
 __all__ = [
@@ -38,6 +48,7 @@ __all__ = [
     "RunLengths",
     "Size",
     "are_disjoint",
+    "bending",
     "boundary_band",
     "complement",
     "components",
@@ -57,13 +68,16 @@ __all__ = [
     "from_panoptic_png",
     "from_polygons",
     "holes",
+    "hull_areas",
     "intersection",
     "intersections",
     "iou_matrix",
     "iou_of_pairs",
     "overlaps",
     "paint",
+    "perimeters",
     "resize",
+    "split_components",
     "to_coco",
     "to_counts",
     "to_dense",

@@ -43,10 +43,9 @@ def _intersect(a, i, end_a, b, j, end_b, out, n_out):  # type: ignore[no-untyped
     readonly(types.int64),
     types.int64,
     types.int64,
-    types.int64,
     types.int64[::1],
 )
-def bands(edges, offsets, height, width, distance, band_offsets):  # type: ignore[no-untyped-def]
+def bands(edges, offsets, height, distance, band_offsets):  # type: ignore[no-untyped-def]
     """Return the edges of the pixels of each mask within `distance` (from 1) of its background or of the outside.
 
     `band_offsets` int64 [n + 1] is written.
@@ -54,34 +53,38 @@ def bands(edges, offsets, height, width, distance, band_offsets):  # type: ignor
     block = 2 * distance + 1
     out = np.empty(2 * len(edges) + 64, np.uint32)
     n_out = 0
+    # Room for what the masks need: an image may be 2^31 pixels wide or high.
+    widest = 0
+    for m in range(len(offsets) - 1):
+        if offsets[m + 1] > offsets[m]:
+            first = np.int64(edges[offsets[m]]) // height
+            widest = max(widest, (np.int64(edges[offsets[m + 1] - 1]) - 1) // height - first + 1)
+    most = min(height, len(edges) + 2 * widest) + 4
     # After erosion along the columns: column x has the rows shrunk[columns[x]:columns[x + 1]].
     shrunk = np.empty(64, np.int64)
-    columns = np.empty(width + 2, np.int64)
+    columns = np.empty(widest + 2, np.int64)
     # Intersections of the last columns of a block, from column x on: endings[ending[x + 1]:ending[x]].
-    endings = np.empty(4 * height + 64, np.int64)
-    ending = np.empty(width + 2, np.int64)
-    now, after, both = (
-        np.empty(height + 4, np.int64),
-        np.empty(height + 4, np.int64),
-        np.empty(height + 4, np.int64),
-    )
+    endings = np.empty(4 * most + 64, np.int64)
+    ending = np.empty(widest + 2, np.int64)
+    now, after, both = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
     for m in range(len(offsets) - 1):
         band_offsets[m] = n_out
         source, last = offsets[m], offsets[m + 1]
         if n_out + last - source > len(out):
             out = _longer(out, n_out + last - source)
-        left, right = 0, -1
+        # Columns count from the mask's first one.
+        origin, right = 0, -1
         if last > source:
-            left = np.int64(edges[source]) // height
-            right = (np.int64(edges[last - 1]) - 1) // height
+            origin = np.int64(edges[source]) // height * height
+            right = (np.int64(edges[last - 1]) - 1 - origin) // height
 
         n_shrunk = 0
-        if right - left + 1 >= block:
+        if right + 1 >= block:
             # A run has a piece in every column that it touches.
-            if len(shrunk) < last - source + 2 * (right - left + 1):
-                shrunk = np.empty(last - source + 2 * (right - left + 1), np.int64)
-            x, base = left, left * height
-            columns[left] = 0
+            if len(shrunk) < last - source + 2 * (right + 1):
+                shrunk = np.empty(last - source + 2 * (right + 1), np.int64)
+            x, base = 0, origin
+            columns[0] = 0
             for e in range(source, last, 2):
                 start, stop = np.int64(edges[e]), np.int64(edges[e + 1])
                 while start < stop:
@@ -96,7 +99,7 @@ def bands(edges, offsets, height, width, distance, band_offsets):  # type: ignor
                     start = end
             columns[right + 1] = n_shrunk
 
-        for begin in range(left, right - block + 2 if n_shrunk > 0 else left, block):
+        for begin in range(0, right - block + 2 if n_shrunk > 0 else 0, block):
             # The endings of this block, from its last column to its first.
             x = begin + block - 1
             n_endings = columns[x + 1] - columns[x]
@@ -138,7 +141,7 @@ def bands(edges, offsets, height, width, distance, band_offsets):  # type: ignor
                 # The band: the mask without this.
                 if n_out + n_both + last - source > len(out):
                     out = _longer(out, n_out + n_both + last - source)
-                base = (x + distance) * height
+                base = origin + (x + distance) * height
                 for k in range(n_both):
                     position = base + both[k]
                     while source < last and np.int64(edges[source]) < position:

@@ -31,7 +31,7 @@ def boundary_band(masks: RunLengths, distance: int) -> RunLengths:
     if distance == 0:
         return RunLengths.empty(masks.size, len(masks))
     offsets = np.empty(len(masks) + 1, np.int64)
-    edges = _bands.bands(masks.edges, masks.offsets, *masks.size, int(distance), offsets)
+    edges = _bands.bands(masks.edges, masks.offsets, masks.height, int(distance), offsets)
     return RunLengths.trusted(masks.size, edges, offsets)
 
 

@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from entityseg.masks.runlengths import Int64Array
 from entityseg.metrics.matching import IOU_THRESHOLDS, ClassMatches, Mode
-from entityseg.metrics.precision import FIGURES, RECALLS, SIZED_RECALLS
+from entityseg.metrics.precision import ALL_BITS, FIGURES, RECALLS, SIZED_RECALLS, bits_of
 
 NAMES = (*FIGURES, *SIZED_RECALLS)
 _KNOWN = FIGURES | SIZED_RECALLS
 _T = len(IOU_THRESHOLDS)
-_ALL_BITS = np.uint64((1 << _T) - 1)
 
 
 class RankedClasses:
@@ -26,28 +25,33 @@ class RankedClasses:
     """
 
     def __init__(self, rows: Sequence[ClassMatches], mode: Mode) -> None:
+        # As narrow as they may be: what is kept of a prediction decides how many fit into memory.
         blocks = np.concatenate([np.empty(0, np.int64), *(row.categories for row in rows)])
-        n_gt = np.concatenate([np.empty((0, 4), np.int64), *(row.n_gt for row in rows)])
+        n_gt = np.concatenate([np.empty((0, 4), np.int32), *(row.n_gt for row in rows)], dtype=np.int32)
         lengths = np.concatenate([np.empty(0, np.int64), *(np.diff(row.offsets) for row in rows)])
-        block_images = np.repeat(np.arange(len(rows)), [len(row.categories) for row in rows])
+        numbers = np.arange(len(rows), dtype=np.int32)
+        block_images = np.repeat(numbers, [len(row.categories) for row in rows])
         self.categories = np.unique(blocks[n_gt[:, 0] > 0])
+        # The number of each block's category; one without ground truth stands behind all others, and is cut off.
+        of_block = np.searchsorted(self.categories, blocks).astype(np.int32)
+        of_block[~np.isin(blocks, self.categories)] = len(self.categories)
 
-        order = np.argsort(blocks, kind="stable")
-        order = order[np.isin(blocks[order], self.categories)]
-        self._gt_starts = self._starts(blocks[order])
+        order = np.argsort(of_block, kind="stable")
+        order = order[of_block[order] < len(self.categories)]
+        self._gt_starts = self._starts(of_block[order])
         self._gt_images = block_images[order]
-        self._gt_counts = n_gt[order]
+        self._gt_counts = np.ascontiguousarray(n_gt[order].T)
 
-        of = np.repeat(blocks, lengths)
-        first = np.cumsum(lengths) - lengths
+        of = np.repeat(of_block, lengths)
         scores = np.concatenate([np.empty(0), *(row.scores for row in rows)])
         # Stable: equal scores keep the order of image and rank, which pycocotools' curve depends on.
         order = np.lexsort((-scores, of))
-        order = order[np.isin(of[order], self.categories)]
-        self._of = of[order]
+        order = order[: np.count_nonzero(of < len(self.categories))]
+        self._of, self._scores = of[order], scores[order]
+        del of, scores
         self._images = np.repeat(block_images, lengths)[order]
-        self._ranks = (np.arange(len(of)) - np.repeat(first, lengths))[order]
-        self._scores = scores[order]
+        ranks = (np.arange(length, dtype=np.int16) for length in lengths)
+        self._ranks = np.concatenate([np.empty(0, np.int16), *ranks])[order]
         self._hits = np.concatenate([np.empty(0, np.uint64), *(row.hits for row in rows)])[order]
         self._ignored = np.concatenate([np.empty(0, np.uint64), *(row.ignored for row in rows)])[order]
         self._most = int(self._ranks.max(initial=0)) + 1
@@ -83,7 +87,7 @@ class RankedClasses:
             *self._predictions_of(area, max_detections),
             self._gt_starts,
             self._gt_images,
-            np.ascontiguousarray(self._gt_counts[:, area]),
+            self._gt_counts[area],
             weights,
             RECALLS,
             float(np.spacing(1)) if self._mode == "pycocotools" else 0.0,
@@ -94,11 +98,10 @@ class RankedClasses:
 
     def _predictions(
         self, area: int, max_detections: int
-    ) -> tuple[Int64Array, Int64Array, NDArray[np.uint64], NDArray[np.uint64], NDArray[np.bool_]]:
+    ) -> tuple[Int64Array, NDArray[np.int32], NDArray[np.uint16], NDArray[np.uint16], NDArray[np.bool_]]:
         """Return the kernel's first arguments, for the predictions that count at some threshold."""
-        shift = np.uint64(area * _T)
-        hits, ignored = (self._hits >> shift) & _ALL_BITS, (self._ignored >> shift) & _ALL_BITS
-        counts = (self._ranks < max_detections) & (ignored != _ALL_BITS)
+        hits, ignored = bits_of(self._hits, area), bits_of(self._ignored, area)
+        counts = (self._ranks < max_detections) & (ignored != ALL_BITS)
         of, scores = self._of[counts], self._scores[counts]
         block_ends = np.ones(len(of), bool)
         if self._mode == "canonical":
@@ -106,9 +109,9 @@ class RankedClasses:
             block_ends[:-1] = (scores[1:] != scores[:-1]) | (of[1:] != of[:-1])
         return self._starts(of), self._images[counts], hits[counts], ignored[counts], block_ends
 
-    def _starts(self, of: Int64Array) -> Int64Array:
-        """Return where each category begins in a sorted list of categories, and its end."""
-        return np.append(np.searchsorted(of, self.categories), len(of)).astype(np.int64)
+    def _starts(self, of: NDArray[np.int32]) -> Int64Array:
+        """Return where each category begins in a sorted list of their numbers, and its end."""
+        return np.searchsorted(of, np.arange(len(self.categories) + 1)).astype(np.int64)
 
 
 def mean_over_categories(values: NDArray[np.float64]) -> NDArray[np.float64]:

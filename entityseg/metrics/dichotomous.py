@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from entityseg.errors import input_error
 from entityseg.masks.runlengths import Int64Array, RunLengths
+from entityseg.metrics.averages import column_totals, total
 from entityseg.metrics.dichotomous_fmeasure import (
     LEVELS,
     Float64Array,
@@ -28,12 +29,23 @@ from entityseg.metrics.dichotomous_fmeasure import (
 )
 from entityseg.metrics.dichotomous_hce import Effort, correction_effort
 from entityseg.metrics.dichotomous_structure import e_curve, e_measure, s_measure, split_point
+from entityseg.metrics.modes import checked_mode
 from entityseg.metrics.table import Figures, Table, UnitId
 
 MODES: tuple[Mode, ...] = ("canonical", "pysod", "dis-official")
 FOREGROUND = 128  # What is above is foreground.
 # Figures that are no fractions.
 COUNTS = ("HCE",)
+_ALL = (
+    "maxF", "meanF", "adpF", "maxF_by_image", "maxF_isnet", "wF", "MAE", "S", "meanE", "maxE", "adpE", "HCE",
+)  # fmt: skip
+_FIGURES: dict[Mode, tuple[str, ...]] = {
+    "canonical": _ALL,
+    "pysod": _ALL,
+    "dis-official": ("maxF", "wF", "MAE", "S", "meanE", "HCE"),
+}
+# Images whose curves are made at once where they are not kept.
+_BLOCK = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +53,28 @@ class MapStatistics:
     """What one grey map adds.
 
     Attributes:
-        fg, bg: int64 [256], its histograms over true foreground and background.
+        histograms: uint32 [2, 256], of the map over true background and foreground.
         difference: sum over pixels of |map - truth|, both as they are in the files (0 to 255).
         structure: S-measure.
         weighted: weighted F-measure.
         effort: what there is to correct.
     """
 
-    fg: Int64Array
-    bg: Int64Array
+    histograms: NDArray[np.uint32]
     difference: int
     structure: float
     weighted: float
     effort: Effort
+
+    @property
+    def bg(self) -> Int64Array:
+        """Histogram over true background, int64 [256]."""
+        return self.histograms[0].astype(np.int64)
+
+    @property
+    def fg(self) -> Int64Array:
+        """Histogram over true foreground, int64 [256]."""
+        return self.histograms[1].astype(np.int64)
 
 
 class Dichotomous(Table[MapStatistics]):
@@ -70,7 +91,7 @@ class Dichotomous(Table[MapStatistics]):
 
     def __init__(self, mode: Mode = "canonical") -> None:
         super().__init__()
-        self.mode: Mode = mode
+        self.mode: Mode = checked_mode(mode, MODES)
 
     def update(
         self,
@@ -118,14 +139,13 @@ def statistics(
     row, column = split_point(n_gt, rows, columns) if n_gt else (0, 0)
     quadrants = np.zeros((4, 2, LEVELS), np.int64)
     _grey.histograms(truth, found, row, column, quadrants)
-    bg, fg = quadrants.sum(axis=0)
-    scale = scale_of(fg + bg, mode)
+    both = quadrants.sum(axis=0)
+    scale = scale_of(both.sum(axis=0), mode)
     is_found = found > FOREGROUND
     if mode == "pysod":
         is_found = (scale.p > 0.5)[found]
     return MapStatistics(
-        fg,
-        bg,
+        both.astype(np.uint32),
         int(difference),
         s_measure(quadrants, row, column, (truth.shape[0], truth.shape[1]), scale, _epsilon(mode)),
         weighted_f(truth, found, scale, int(n_gt)),
@@ -160,62 +180,52 @@ class _Means:
 
     def __init__(self, rows: list[MapStatistics], mode: Mode) -> None:
         self.mode = mode
-        scales = [scale_of(row.fg + row.bg, mode) for row in rows]
-        pairs = list(zip(rows, scales, strict=True))
-        self.f_curves = _stacked([f_curve(row.fg, row.bg, scale) for row, scale in pairs], LEVELS)
-        self.e_curves = _stacked(
-            [e_curve(row.fg, row.bg, scale, _epsilon(mode)) for row, scale in pairs], LEVELS
-        )
-        adaptive = _stacked([_adaptive(row, scale, mode) for row, scale in pairs], 2)
-        if mode == "dis-official":
-            errors = [row.difference / (255 * float((row.fg + row.bg).sum()) + 1e-4) for row in rows]
-        else:
-            errors = [_mean_error(row, scale) for row, scale in pairs]
-        self.isnet = _stacked([isnet_curves(row.fg, row.bg).ravel() for row in rows], 2 * (LEVELS - 1))
+        self.histograms = [row.histograms for row in rows]
+        self.f_curves, self.e_curves = np.empty((len(rows), LEVELS)), np.empty((len(rows), LEVELS))
+        adaptive, errors = np.empty((len(rows), 2)), np.empty(len(rows))
+        for i, row in enumerate(rows):
+            scale = scale_of(row.fg + row.bg, mode)
+            self.f_curves[i] = f_curve(row.fg, row.bg, scale)
+            self.e_curves[i] = e_curve(row.fg, row.bg, scale, _epsilon(mode))
+            adaptive[i] = _adaptive(row, scale, mode)
+            errors[i] = _error(row, scale, mode)
         self.single: dict[str, Float64Array] = {
             "maxF_by_image": self.f_curves.max(axis=1, initial=0),
             "adpF": adaptive[:, 0],
             "wF": np.array([row.weighted for row in rows], np.float64),
-            "MAE": np.array(errors, np.float64),
+            "MAE": errors,
             "S": np.array([row.structure for row in rows], np.float64),
             "adpE": adaptive[:, 1],
-            "HCE": np.array([row.effort.total for row in rows], np.float64),
         }
+        self.effort = np.array([row.effort.total for row in rows], np.int64)
 
     def figures(self, weights: Int64Array) -> dict[str, Float64Array]:
         """Return each figure for each row of weights [b, images], NaN without images."""
-        total = weights.sum(axis=1).astype(np.float64)
-        total[total == 0] = np.nan
-        shares = weights / total[:, None]
-        # Without any image the sums are empty, and 0.
-        nothing = np.where(np.isnan(total), np.nan, 0.0)[:, None]
-        f_mean, e_mean = shares @ self.f_curves + nothing, shares @ self.e_curves + nothing
-        means = {name: (weights * values).sum(axis=1) / total for name, values in self.single.items()}
-        isnet = np.stack(np.split(shares @ self.isnet + nothing, 2, axis=1))
-        isnet_max = isnet_f(isnet[0], isnet[1]).max(axis=1)
+        number = weights.sum(axis=1).astype(np.float64)
+        number[number == 0] = np.nan
+        means = {name: total(weights, values) / number for name, values in self.single.items()}
+        means["HCE"] = total(weights, self.effort) / number
+        e_mean = column_totals(weights, self.e_curves) / number[:, None]
+        means["meanE"], means["maxE"] = e_mean.mean(axis=1), e_mean.max(axis=1)
+        means["maxF_isnet"] = self._isnet(weights, number)
         if self.mode == "dis-official":
-            return {
-                "maxF": isnet_max,
-                "wF": means["wF"],
-                "MAE": means["MAE"],
-                "S": means["S"],
-                "meanE": e_mean.mean(axis=1),
-                "HCE": means["HCE"],
-            }
-        return {
-            "maxF": f_mean.max(axis=1),
-            "meanF": f_mean.mean(axis=1),
-            "adpF": means["adpF"],
-            "maxF_by_image": means["maxF_by_image"],
-            "maxF_isnet": isnet_max,
-            "wF": means["wF"],
-            "MAE": means["MAE"],
-            "S": means["S"],
-            "meanE": e_mean.mean(axis=1),
-            "maxE": e_mean.max(axis=1),
-            "adpE": means["adpE"],
-            "HCE": means["HCE"],
-        }
+            means["maxF"] = means["maxF_isnet"]
+        else:
+            f_mean = column_totals(weights, self.f_curves) / number[:, None]
+            means["maxF"], means["meanF"] = f_mean.max(axis=1), f_mean.mean(axis=1)
+        return {name: means[name] for name in _FIGURES[self.mode]}
+
+    def _isnet(self, weights: Int64Array, number: Float64Array) -> Float64Array:
+        """Return IS-Net's F, float64 [b]; its curves are made block by block, for they are as long as a row."""
+        sums = np.zeros((2, len(weights), LEVELS - 1))
+        for start in range(0, len(self.histograms), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            bg, fg = np.stack(self.histograms[block], axis=1).astype(np.int64)
+            curves = isnet_curves(fg, bg)
+            for one, curve in zip(sums, curves, strict=True):
+                one += column_totals(weights[:, block], curve)
+        precision, recall = sums / number[:, None]
+        return np.asarray(isnet_f(precision, recall).max(axis=1), np.float64)
 
 
 def _adaptive(row: MapStatistics, scale: Scale, mode: Mode) -> Float64Array:
@@ -232,9 +242,9 @@ def _epsilon(mode: Mode) -> float:
     return float(np.spacing(1)) if mode == "pysod" else 0.0
 
 
-def _mean_error(row: MapStatistics, scale: Scale) -> float:
-    return float((row.fg * (1 - scale.p) + row.bg * scale.p).sum()) / float((row.fg + row.bg).sum())
-
-
-def _stacked(rows: list[Float64Array], width: int) -> Float64Array:
-    return np.array(rows, np.float64).reshape(len(rows), width)
+def _error(row: MapStatistics, scale: Scale, mode: Mode) -> float:
+    """Return the mean absolute error."""
+    pixels = float((row.fg + row.bg).sum())
+    if mode == "dis-official":
+        return row.difference / (255 * pixels + 1e-4)
+    return float((row.fg * (1 - scale.p) + row.bg * scale.p).sum()) / pixels

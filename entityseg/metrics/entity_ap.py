@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from entityseg.data.records import ImageId
 from entityseg.masks.runlengths import RunLengths
-from entityseg.metrics.matching import ImageMatches, Mode, match_image
+from entityseg.metrics.matching import MODES, ImageMatches, Mode, match_image
+from entityseg.metrics.modes import checked_mode
 from entityseg.metrics.precision import Ranked
 from entityseg.metrics.table import Figures, Table, UnitId
 
@@ -33,7 +34,7 @@ class EntityAP(Table[ImageMatches]):
 
     def __init__(self, mode: Mode = "canonical") -> None:
         super().__init__()
-        self.mode: Mode = mode
+        self.mode: Mode = checked_mode(mode, MODES)
 
     def update(
         self,

@@ -15,7 +15,8 @@ from entityseg.data.records import ImageId
 from entityseg.masks.runlengths import Int64Array, RunLengths
 from entityseg.metrics.class_curves import NAMES, RankedClasses, mean_over_categories
 from entityseg.metrics.class_matching import match_classes
-from entityseg.metrics.matching import ClassMatches, IoU, Mode, mask_iou
+from entityseg.metrics.matching import MODES, ClassMatches, IoU, Mode, mask_iou
+from entityseg.metrics.modes import checked_mode
 from entityseg.metrics.table import Figures, Table, UnitId, or_none
 
 PER_IMAGE = ("AP", "AP50", "AP75", "AR@100")
@@ -35,7 +36,7 @@ class InstanceAP(Table[ClassMatches]):
 
     def __init__(self, mode: Mode = "canonical") -> None:
         super().__init__()
-        self.mode: Mode = mode
+        self.mode: Mode = checked_mode(mode, MODES)
 
     def update(
         self,

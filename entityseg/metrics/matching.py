@@ -14,6 +14,7 @@ from entityseg.masks.pairwise import iou_matrix
 from entityseg.masks.runlengths import Int64Array, RunLengths
 
 Mode = Literal["canonical", "pycocotools"]
+MODES: tuple[Mode, ...] = ("canonical", "pycocotools")
 
 # pycocotools' own floats: the ninth is 0.8999999999999999.
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)

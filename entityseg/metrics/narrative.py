@@ -14,9 +14,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from entityseg.errors import usage_error
 from entityseg.masks.runlengths import Int64Array, RunLengths
 from entityseg.metrics.averages import mean
+from entityseg.metrics.modes import checked_mode
 from entityseg.metrics.rows import as_one_mask, row_intersections
 from entityseg.metrics.table import Figures, Table, UnitId
 
@@ -56,11 +56,7 @@ class Narrative(Table[PhraseOverlap]):
 
     def __init__(self, mode: Mode = "canonical") -> None:
         super().__init__()
-        if mode not in MODES:
-            raise usage_error(
-                "mode.unknown", "there is no such mode", f"Use one of {', '.join(MODES)}.", value=mode
-            )
-        self.mode: Mode = mode
+        self.mode: Mode = checked_mode(mode, MODES)
 
     def cluster(self, unit: UnitId) -> UnitId:
         """Return the image of a phrase."""

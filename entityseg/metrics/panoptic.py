@@ -16,6 +16,8 @@ from entityseg.errors import input_error
 from entityseg.masks.algebra import are_disjoint
 from entityseg.masks.dense import from_dense
 from entityseg.masks.runlengths import Int64Array, RunLengths
+from entityseg.metrics.category_sums import CategorySums, mean_where
+from entityseg.metrics.modes import checked_mode
 from entityseg.metrics.segments import (
     FN,
     FP,
@@ -27,6 +29,7 @@ from entityseg.metrics.segments import (
 )
 from entityseg.metrics.table import Figures, Table, UnitId, or_none
 
+MODES: tuple[PanopticMode, ...] = ("canonical", "panopticapi")
 _KINDS = 5
 
 
@@ -51,12 +54,13 @@ class PanopticQuality(Table[SegmentMatches]):
         Args:
             isthing: thing (True), stuff (False) or not said (None) by category id; or the categories.
             mode: see `match_segments`.
+
+        Raises:
+            UsageError: there is no such mode.
         """
         super().__init__()
-        if not isinstance(isthing, Mapping):
-            isthing = {category.id: category.isthing for category in isthing}
-        self.isthing = dict(isthing)
-        self.mode: PanopticMode = mode
+        self.isthing = kinds_of(isthing)
+        self.mode: PanopticMode = checked_mode(mode, MODES)
 
     def update(
         self,
@@ -96,54 +100,56 @@ class PanopticQuality(Table[SegmentMatches]):
 
     def figures(self, units: Mapping[UnitId, SegmentMatches]) -> Figures:
         """Return the function that computes PQ, SQ and RQ of these images."""
-        categories, counts = _dense(list(units.values()))
-        groups = self._groups(categories)
+        sums = _sums(units.values())
+        groups = members_of(sums.categories, self.isthing)
 
         def figures(weights: Int64Array) -> Mapping[str, NDArray[np.float64]]:
-            # All terms are whole numbers whose sums stay below 2^53, so these sums are exact in any order.
-            times = weights.astype(np.float64)
-            quality, there = _qualities(*(times @ counts[kind] for kind in range(_KINDS)))
-            result = {}
-            for suffix, members in groups.items():
-                number = there[:, members].sum(axis=1)
-                for name, values in quality.items():
-                    total = np.where(there, values, 0.0)[:, members].sum(axis=1)
-                    result[name + suffix] = np.divide(
-                        total, number, out=np.full(len(number), np.nan), where=number > 0
-                    )
-            return result
+            quality, there = _qualities(*sums(weights))
+            return {
+                name + suffix: mean_where(values, there & members)
+                for suffix, members in groups.items()
+                for name, values in quality.items()
+            }
 
         return figures
 
     def per_category(self) -> dict[int, dict[str, Any]]:
         """Return PQ, SQ, RQ (None where the category does not occur), TP, FP and FN of each category."""
-        categories, counts = _dense(list(self.units.values()))
-        sums = [counts[kind].sum(axis=0, keepdims=True) for kind in range(_KINDS)]
+        by_category = _sums(self.units.values())
+        sums = by_category()
         quality, _ = _qualities(*sums)
         found: dict[int, dict[str, Any]] = {}
-        for k, category in enumerate(categories.tolist()):
+        for k, category in enumerate(by_category.categories.tolist()):
             values: dict[str, Any] = {name: or_none(value[0, k]) for name, value in quality.items()}
             counted = {name: int(sums[kind][0, k]) for name, kind in (("TP", TP), ("FP", FP), ("FN", FN))}
             found[category] = values | counted
         nothing = dict.fromkeys(("PQ", "SQ", "RQ")) | dict.fromkeys(("TP", "FP", "FN"), 0)
         return {category: found.get(category, dict(nothing)) for category in sorted({*self.isthing, *found})}
 
-    def _groups(self, categories: Int64Array) -> dict[str, NDArray[np.bool_]]:
-        kinds = [self.isthing.get(category) for category in categories.tolist()]
-        return {
-            "": np.ones(len(kinds), bool),
-            "_things": np.array([kind is True for kind in kinds], bool),
-            "_stuff": np.array([kind is False for kind in kinds], bool),
-        }
+
+def kinds_of(isthing: Mapping[int, bool | None] | Iterable[Category]) -> dict[int, bool | None]:
+    """Return thing (True), stuff (False) or not said (None) by category id.
+
+    >>> kinds_of([Category(id=3, name="sky", isthing=False)])
+    {3: False}
+    """
+    if isinstance(isthing, Mapping):
+        return dict(isthing)
+    return {category.id: category.isthing for category in isthing}
 
 
-def _dense(rows: list[SegmentMatches]) -> tuple[Int64Array, NDArray[np.float64]]:
-    """Return the categories that occur, int64 [c], and the counts, float64 [5, images, c]."""
-    categories = np.unique(np.concatenate([np.empty(0, np.int64), *(row.categories for row in rows)]))
-    counts = np.zeros((_KINDS, len(rows), len(categories)))
-    for i, row in enumerate(rows):
-        counts[:, i, np.searchsorted(categories, row.categories)] = row.counts
-    return categories, counts
+def members_of(categories: Int64Array, isthing: Mapping[int, bool | None]) -> dict[str, NDArray[np.bool_]]:
+    """Return which categories belong to the figures without suffix, `_things` and `_stuff`, bool [c] each."""
+    kinds = [isthing.get(category) for category in categories.tolist()]
+    return {
+        "": np.ones(len(kinds), bool),
+        "_things": np.array([kind is True for kind in kinds], bool),
+        "_stuff": np.array([kind is False for kind in kinds], bool),
+    }
+
+
+def _sums(rows: Iterable[SegmentMatches]) -> CategorySums:
+    return CategorySums([(row.categories, row.counts) for row in rows], _KINDS)
 
 
 def _qualities(

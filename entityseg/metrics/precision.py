@@ -17,6 +17,7 @@ from entityseg.metrics.matching import AREA_RANGES, IOU_THRESHOLDS, ImageMatches
 # pycocotools' own floats: the one at 35 % is 0.35000000000000003.
 RECALLS = np.linspace(0.0, 1.0, 101)
 _T = len(IOU_THRESHOLDS)
+ALL_BITS = np.uint16((1 << _T) - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,14 @@ class Ranked:
         scores = np.concatenate([np.empty(0), *(match.scores for match in matches)])
         # Stable: equal scores keep the order of image and rank, which pycocotools' curve depends on.
         order = np.argsort(-scores, kind="stable")
-        self.image = np.repeat(np.arange(len(matches)), counts)[order]
-        self.rank = np.concatenate([np.empty(0, np.int64), *(np.arange(count) for count in counts)])[order]
+        self.scores = scores[order]
+        del scores
+        # As narrow as they may be: what is kept of a prediction decides how many fit into memory.
+        self.image = np.repeat(np.arange(len(matches), dtype=np.int32), counts)[order]
+        ranks = (np.arange(count, dtype=np.int16) for count in counts)
+        self.rank = np.concatenate([np.empty(0, np.int16), *ranks])[order]
         self.hits = np.concatenate([np.empty(0, np.uint64), *(match.hits for match in matches)])[order]
         self.ignored = np.concatenate([np.empty(0, np.uint64), *(match.ignored for match in matches)])[order]
-        self.scores = scores[order]
         self.n_gt = np.array([match.n_gt for match in matches], np.int64).reshape(-1, len(AREA_RANGES))
         self.mode = mode
         self.most = max(counts, default=0)
@@ -98,9 +102,8 @@ class Ranked:
             return curves.mean(axis=2)
         return np.array([[math.fsum(curve) for curve in one] for one in curves]) / len(RECALLS)
 
-    def _bits(self, area: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-        shift, all_bits = np.uint64(area * _T), np.uint64((1 << _T) - 1)
-        return (self.hits >> shift) & all_bits, (self.ignored >> shift) & all_bits
+    def _bits(self, area: int) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
+        return bits_of(self.hits, area), bits_of(self.ignored, area)
 
     def curves(self, area: int, max_detections: int, weights: Int64Array) -> NDArray[np.float64]:
         """Return precision at each recall, float64 [b, 10, 101], NaN where there is no ground truth."""
@@ -116,10 +119,10 @@ class Ranked:
 
     def _predictions(
         self, area: int, max_detections: int
-    ) -> tuple[Int64Array, NDArray[np.uint64], NDArray[np.uint64], NDArray[np.bool_]]:
+    ) -> tuple[NDArray[np.int32], NDArray[np.uint16], NDArray[np.uint16], NDArray[np.bool_]]:
         """Return image, hits, ignored and block ends of the predictions that count at some threshold."""
         hits, ignored = self._bits(area)
-        counts = (self.rank < max_detections) & (ignored != (1 << _T) - 1)
+        counts = (self.rank < max_detections) & (ignored != ALL_BITS)
         scores = self.scores[counts]
         if self.mode == "canonical":
             # Equal scores form one block: the order inside it says nothing.
@@ -136,9 +139,18 @@ class Ranked:
     def _found(self, area: int, max_detections: int) -> Int64Array:
         """Return the hits of each image at each threshold, int64 [images, 10]."""
         hits, ignored = self._bits(area)
-        hits = np.where(self.rank < max_detections, hits & ~ignored, np.uint64(0))
+        hits = np.where(self.rank < max_detections, hits & ~ignored, np.uint16(0))
         found = np.empty((len(self.n_gt), _T), np.int64)
         for t in range(_T):
-            hit = (hits >> np.uint64(t)) & np.uint64(1) != 0
+            hit = hits & np.uint16(1 << t) != 0
             found[:, t] = np.bincount(self.image[hit], minlength=len(self.n_gt))
         return found
+
+
+def bits_of(matches: NDArray[np.uint64], area: int) -> NDArray[np.uint16]:
+    """Return the bits of one area range out of `hits` or `ignored`, bit t for threshold t.
+
+    >>> bits_of(np.array([0b11 << 10], np.uint64), 1).tolist()
+    [3]
+    """
+    return ((matches >> np.uint64(area * _T)) & np.uint64(ALL_BITS)).astype(np.uint16)

@@ -13,9 +13,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from entityseg.errors import usage_error
 from entityseg.masks.runlengths import Int64Array, RunLengths
 from entityseg.metrics.averages import mean, ratio, total
+from entityseg.metrics.modes import checked_mode
 from entityseg.metrics.rows import as_masks, as_one_mask, once, row_intersections
 from entityseg.metrics.table import Figures, Table, UnitId
 
@@ -24,7 +24,8 @@ MODES: tuple[Mode, ...] = ("canonical", "lisa-poly", "lavt480", "cris-mean")
 PRECISIONS = {"P@.5": 0.5, "P@.6": 0.6, "P@.7": 0.7, "P@.8": 0.8, "P@.9": 0.9}
 # Modes whose ground truth counts the polygons that cover a pixel, and keeps those that one covers.
 COUNTING: frozenset[Mode] = frozenset({"lisa-poly", "lavt480"})
-_LAVT_SIZE = (480, 480)
+# LAVT's network sees and gives squares.
+LAVT_SIZE = (480, 480)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +58,7 @@ class Referring(Table[ExpressionOverlap]):
 
     def __init__(self, mode: Mode = "canonical") -> None:
         super().__init__()
-        if mode not in MODES:
-            raise usage_error(
-                "mode.unknown", "there is no such mode", f"Use one of {', '.join(MODES)}.", value=mode
-            )
-        self.mode: Mode = mode
+        self.mode: Mode = checked_mode(mode, MODES)
 
     def cluster(self, unit: UnitId) -> UnitId:
         """Return the image of an expression."""
@@ -105,7 +102,7 @@ class Referring(Table[ExpressionOverlap]):
         if self.mode == "lavt480":
             from entityseg.masks import resize
 
-            gt, pred = resize(gt, _LAVT_SIZE), resize(pred, _LAVT_SIZE)
+            gt, pred = resize(gt, LAVT_SIZE), resize(pred, LAVT_SIZE)
         common = row_intersections(gt, pred)
         unions = gt.areas + pred.areas - common
         columns = zip(

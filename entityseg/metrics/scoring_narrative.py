@@ -148,12 +148,17 @@ class _Job:
         row_of = {
             segment_id: row for row, segment_id in enumerate(panoptic.ids[panoptic.rows(index)].tolist())
         }
+        # The baseline finds a segment by its bounding box, and takes the first that has it.
+        boxes, first, inverse = np.unique(segments.boxes, axis=0, return_index=True, return_inverse=True)
+        first_of_box = first[inverse.ravel()] if len(boxes) else first
         predicted = empty = 0
         for i in gt.groups[group]:
             narrative = gt.narratives[i]
             phrases = phrases_of(narrative, self.mode)
             for phrase, found in zip(phrases, self._found(phrases, i), strict=True):
                 rows = np.array([row_of[one] for one in phrase.segment_ids], np.int64)
+                if self.mode == "png2021":
+                    rows = first_of_box[rows]
                 kind, plural, mixed = self._kind(phrase, rows, segments, index)
                 if self.mode == "fmm-plural" and not phrase.plural and len(rows) != 1:
                     message = "the phrase is not plural and has several segments, which F-LMM's code refuses"

@@ -30,6 +30,7 @@ def score_panoptic(
     pred: str | Path | Predictions,
     *,
     mode: PanopticMode = "canonical",
+    lenient: bool = False,
     bootstrap: int = 1000,
     seed: int = 0,
     per_image: bool = False,
@@ -44,6 +45,8 @@ def score_panoptic(
             do not overlap.
         pred: predictions, as `read_panoptic_predictions` takes them, or read.
         mode: `canonical` ranks; `panopticapi` gives panopticapi's numbers, quirks included.
+        lenient: count an image without prediction as all void in mode `panopticapi` too, which refuses it otherwise;
+            `canonical` always does.
         bootstrap: resamples of the images for the intervals, 0 for none.
         seed: of the resampling.
         per_image: whether to give the figures of each image alone.
@@ -57,7 +60,7 @@ def score_panoptic(
     dataset = gt if isinstance(gt, Dataset) else _load(gt)
     predictions = pred if isinstance(pred, Predictions) else _read(pred, dataset, png_root)
     table, counts, findings = evaluate_panoptic(
-        dataset, predictions, mode=mode, threads=threads, progress=progress
+        dataset, predictions, mode=mode, lenient=lenient, threads=threads, progress=progress
     )
     by_category = table.per_category()
     return ClassScore(
@@ -66,6 +69,7 @@ def score_panoptic(
         values=table.compute(),
         intervals=table.bootstrap(bootstrap, seed, threads=threads) if bootstrap else {},
         counts=counts,
+        options={"missing": "void"} if lenient else {},
         warnings=findings,
         per_image=table.per_unit() if per_image else None,
         per_category=[
@@ -80,6 +84,7 @@ def evaluate_panoptic(
     pred: Predictions,
     *,
     mode: PanopticMode = "canonical",
+    lenient: bool = False,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> tuple[PanopticQuality, Counts, Findings]:
@@ -88,7 +93,7 @@ def evaluate_panoptic(
     findings.extend(gt.warnings)
     findings.extend(pred.warnings)
     refuse_unknown_categories(gt, findings)
-    if mode == "panopticapi":
+    if mode == "panopticapi" and not lenient:
         _refuse_missing(pred, findings)
     findings.raise_errors()
     job = _Job(gt, pred, mode, _lenient(gt.source))
@@ -210,7 +215,7 @@ def _lenient(source: MaskSource) -> MaskSource:
 def _refuse_missing(pred: Predictions, findings: Findings) -> None:
     for index in np.flatnonzero(~pred.listed).tolist():
         message = "there is no prediction for this image, which panopticapi refuses"
-        remedy = "Predict it, or score in mode canonical, which counts it as empty."
+        remedy = "Predict it, or count it as all void (--lenient, or mode canonical)."
         record = f"image {pred.images[index].id}"
         findings.add("image.missing", message, remedy, file=_name(pred.path), record=record)
 

@@ -10,13 +10,16 @@ import numpy as np
 from entityseg.data.grounding.expressions import ReferringTruth, read_expressions
 from entityseg.data.threads import Progress, map_in_order, no_progress
 from entityseg.errors import Findings
-from entityseg.masks.runlengths import RunLengths
+from entityseg.masks.runlengths import RunLengths, Size
 from entityseg.metrics.grouped import per_cluster
-from entityseg.metrics.referring import COUNTING, Mode, Referring
+from entityseg.metrics.referring import COUNTING, LAVT_SIZE, Mode, Referring
 from entityseg.metrics.result import Counts, Score
 from entityseg.metrics.rows import once
 from entityseg.predictions.grounded import rows_or_empty
 from entityseg.predictions.referring import ReferringPredictions, read_referring
+
+# What masks may have instead of their images' sizes: the output of the mode's own models.
+FRAMES: dict[Mode, Size] = {"lavt480": LAVT_SIZE}
 
 
 def score_referring(
@@ -48,7 +51,11 @@ def score_referring(
         InputError: something is wrong with a file; all problems are listed.
     """
     truth = gt if isinstance(gt, ReferringTruth) else read_expressions(gt, instances)
-    predictions = pred if isinstance(pred, ReferringPredictions) else read_referring(pred, truth)
+    predictions = (
+        pred
+        if isinstance(pred, ReferringPredictions)
+        else read_referring(pred, truth, frame=FRAMES.get(mode))
+    )
     table, found, counts = evaluate_referring(
         truth, predictions, mode=mode, threads=threads, progress=progress
     )

@@ -12,10 +12,11 @@ from entityseg.data.records import Dataset
 from entityseg.data.threads import map_in_order
 from entityseg.errors import Findings
 from entityseg.masks import RunLengths
+from entityseg.metrics.class_pixels import ClassPixels, count_pixels
 from entityseg.metrics.class_score import ClassScore
 from entityseg.metrics.partition import Progress, add_overlaps, forget, masks_of, refuse_unknown_categories
 from entityseg.metrics.result import Counts
-from entityseg.metrics.semantic import ClassPixels, SemanticIoU, SemanticMode, count_pixels
+from entityseg.metrics.semantic import SemanticIoU, SemanticMode
 from entityseg.predictions.semantic import SemanticPredictions, read_semantic_predictions
 
 _PAINT = "Give each pixel one class at most, or write label PNGs."

@@ -6,8 +6,7 @@ Long, Shelhamer and Darrell, Fully Convolutional Networks for Semantic Segmentat
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -17,61 +16,16 @@ from entityseg.data.records import ImageId
 from entityseg.errors import input_error
 from entityseg.masks.algebra import are_disjoint
 from entityseg.masks.dense import from_dense
-from entityseg.masks.idmap import from_id_map
 from entityseg.masks.runlengths import Int64Array, RunLengths
-from entityseg.metrics.crossing import crossing
+from entityseg.metrics.averages import ratio
+from entityseg.metrics.category_sums import CategorySums, mean_where
+from entityseg.metrics.class_pixels import KINDS, ClassPixels, count_labels, count_pixels
+from entityseg.metrics.modes import checked_mode
 from entityseg.metrics.table import Figures, Table, UnitId, or_none
 
 SemanticMode = Literal["canonical", "d2-semseg", "mmseg"]
 
-TP, GT, PRED, SKIPPED = range(4)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ClassPixels:
-    """What one image adds to semantic figures: pixels by category, those without a true class left out.
-
-    Attributes:
-        categories: int64 [k], ascending.
-        counts: int64 [4, k]: pixels of the category that are predicted as it, that are truly it, that are predicted as
-            it, and that are truly it where nothing is predicted.
-    """
-
-    categories: Int64Array
-    counts: Int64Array
-
-
-def count_pixels(
-    gt: RunLengths, gt_categories: ArrayLike, pred: RunLengths, pred_categories: ArrayLike
-) -> ClassPixels:
-    """Count the pixels of each category in an image.
-
-    Args:
-        gt, pred: m and n masks, neither of which overlap among themselves; pixels in no mask have no class.
-        gt_categories, pred_categories: [m] and [n], category ids; masks of one category are taken together.
-
-    Raises:
-        InputError: sizes differ, or there are not as many categories as masks.
-
-    >>> gt = RunLengths((1, 10), [0, 4, 4, 8], [0, 2, 4])
-    >>> pred = RunLengths((1, 10), [0, 5, 6, 10], [0, 2, 4])
-    >>> count_pixels(gt, [1, 2], pred, [1, 2]).counts.tolist()
-    [[4, 2], [4, 4], [5, 2], [0, 1]]
-    """
-    gt_cats, pred_cats = np.asarray(gt_categories, np.int64), np.asarray(pred_categories, np.int64)
-    if gt_cats.shape != (len(gt),) or pred_cats.shape != (len(pred),):
-        message = "there must be as many category ids as masks"
-        raise input_error("category.shape", message, "Give one category id a mask.")
-    common = crossing(pred, gt)
-    same = pred_cats[:, None] == gt_cats[None, :]
-    categories, index = np.unique(np.concatenate([gt_cats, pred_cats]), return_inverse=True)
-    gt_index, pred_index = index[: len(gt)], index[len(gt) :]
-    counts = np.zeros((4, len(categories)), np.int64)
-    np.add.at(counts[TP], gt_index, np.where(same, common, 0).sum(axis=0))
-    np.add.at(counts[GT], gt_index, gt.areas)
-    np.add.at(counts[PRED], pred_index, common.sum(axis=1))
-    np.add.at(counts[SKIPPED], gt_index, gt.areas - common.sum(axis=0))
-    return ClassPixels(categories, counts)
+MODES: tuple[SemanticMode, ...] = ("canonical", "d2-semseg", "mmseg")
 
 
 class SemanticIoU(Table[ClassPixels]):
@@ -90,9 +44,12 @@ class SemanticIoU(Table[ClassPixels]):
             mode: `canonical`: means over categories in the ground truth; a pixel without prediction is missed.
                 `d2-semseg`: such a pixel does not count at all. `mmseg`: as canonical, but categories that are only
                 predicted count as IoU 0.
+
+        Raises:
+            UsageError: there is no such mode.
         """
         super().__init__()
-        self.mode: SemanticMode = mode
+        self.mode: SemanticMode = checked_mode(mode, MODES)
 
     def update(
         self,
@@ -137,34 +94,30 @@ class SemanticIoU(Table[ClassPixels]):
         Raises:
             InputError: the image was added before, or the maps are none or differ in size.
         """
-        (gt_labels, gt_masks), (labels, masks) = (from_id_map(one, background=None) for one in (gt, pred))
-        true, guessed = (~np.isin(one, list(ignore)) for one in (gt_labels, labels))
-        self.add(image_id, count_pixels(gt_masks[true], gt_labels[true], masks[guessed], labels[guessed]))
+        self.add(image_id, count_labels(gt, pred, ignore))
 
     def figures(self, units: Mapping[UnitId, ClassPixels]) -> Figures:
         """Return the function that computes the figures of these images."""
-        _, counts = _dense(list(units.values()))
+        sums = _sums(units.values())
 
         def figures(weights: Int64Array) -> Mapping[str, NDArray[np.float64]]:
-            # All terms are whole numbers whose sums stay below 2^53, so these sums are exact in any order.
-            times = weights.astype(np.float64)
-            tp, gt, pred, skipped = (times @ counts[kind] for kind in (TP, GT, PRED, SKIPPED))
+            tp, gt, pred, skipped = sums(weights)
             iou, accuracy, gt = self._by_category(tp, gt, pred, skipped)
             total = gt.sum(axis=1)
             weighted = np.where(gt > 0, gt * iou, 0.0).sum(axis=1)
             return {
-                "mIoU": _mean(iou),
-                "fwIoU": _ratio(weighted, total),
-                "mACC": _mean(accuracy),
-                "pACC": _ratio(tp.sum(axis=1), total),
+                "mIoU": mean_where(iou, ~np.isnan(iou)),
+                "fwIoU": ratio(weighted, total),
+                "mACC": mean_where(accuracy, ~np.isnan(accuracy)),
+                "pACC": ratio(tp.sum(axis=1), total),
             }
 
         return figures
 
     def per_category(self) -> dict[int, dict[str, Any]]:
         """Return IoU and ACC (None where undefined), and the true, predicted and common pixels of each category."""
-        categories, counts = _dense(list(self.units.values()))
-        tp, gt, pred, skipped = counts.sum(axis=1)
+        by_category = _sums(self.units.values())
+        tp, gt, pred, skipped = by_category()[:, 0]
         iou, accuracy, gt = self._by_category(tp, gt, pred, skipped)
         return {
             category: {
@@ -174,7 +127,7 @@ class SemanticIoU(Table[ClassPixels]):
                 "pred_pixels": int(pred[k]),
                 "common_pixels": int(tp[k]),
             }
-            for k, category in enumerate(categories.tolist())
+            for k, category in enumerate(by_category.categories.tolist())
         }
 
     def _by_category(
@@ -194,23 +147,8 @@ class SemanticIoU(Table[ClassPixels]):
         return iou, np.divide(tp, gt, out=nothing, where=gt > 0), gt
 
 
-def _dense(rows: list[ClassPixels]) -> tuple[Int64Array, NDArray[np.float64]]:
-    """Return the categories that occur, int64 [c], and the counts, float64 [4, images, c]."""
-    categories = np.unique(np.concatenate([np.empty(0, np.int64), *(row.categories for row in rows)]))
-    counts = np.zeros((4, len(rows), len(categories)))
-    for i, row in enumerate(rows):
-        counts[:, i, np.searchsorted(categories, row.categories)] = row.counts
-    return categories, counts
-
-
-def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean of the defined values of each row, NaN where there are none."""
-    there = ~np.isnan(values)
-    return _ratio(np.where(there, values, 0.0).sum(axis=1), there.sum(axis=1).astype(np.float64))
-
-
-def _ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.divide(above, below, out=np.full(len(below), np.nan), where=below > 0)
+def _sums(rows: Iterable[ClassPixels]) -> CategorySums:
+    return CategorySums([(row.categories, row.counts) for row in rows], KINDS)
 
 
 def _as_masks(masks: RunLengths | ArrayLike) -> RunLengths:

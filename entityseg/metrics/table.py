@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import os
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Generic, Self, TypeVar
@@ -14,7 +14,8 @@ from typing import Any, Generic, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from entityseg.errors import input_error
+from entityseg.data.threads import thread_count
+from entityseg.errors import Findings, input_error, usage_error
 from entityseg.masks.runlengths import Int64Array
 
 Row = TypeVar("Row")
@@ -23,8 +24,9 @@ UnitId = Any
 # Given how often each unit counts, int64 [b, units], returns each figure, float64 [b], NaN where undefined.
 Figures = Callable[[Int64Array], Mapping[str, NDArray[np.float64]]]
 
-# Resamples that one thread computes at once.
-_BATCH = 64
+# Resamples that one thread computes at once: few, since each takes 8 bytes a unit.
+_BATCH = 16
+_TWICE = "the unit was added before", "Feed each unit once; merge shards that do not share any."
 _KEPT: ContextVar[dict[str, NDArray[np.float64]] | None] = ContextVar("kept", default=None)
 
 
@@ -63,22 +65,30 @@ class Table(ABC, Generic[Row]):
             InputError: the unit is there already.
         """
         if unit in self.units:
-            message, remedy = (
-                "the unit was added before",
-                "Feed each unit once; merge shards that do not share any.",
-            )
-            raise input_error("unit.duplicate", message, remedy, value=unit)
+            raise input_error("unit.duplicate", *_TWICE, value=unit)
         self.units[unit] = row
 
     def merge(self, other: Self) -> Self:
         """Add all units of another table; return self.
 
         Raises:
-            InputError: a unit is in both.
+            InputError: units are in both; all are named, and none is added.
+            UsageError: the tables are of different metrics, or of one with different options.
         """
-        for unit, row in other.units.items():
-            self.add(unit, row)
+        if type(other) is not type(self) or other._options() != self._options():
+            ours, theirs = (f"{type(one).__name__} {one._options()}" for one in (self, other))
+            message = f"tables of {ours} and of {theirs} do not add up"
+            raise usage_error("table.options", message, "Merge tables that were made alike.")
+        findings = Findings()
+        for unit in sorted_ids(self.units.keys() & other.units.keys()):
+            findings.add("unit.duplicate", *_TWICE, value=unit)
+        findings.raise_errors()
+        self.units.update(other.units)
         return self
+
+    def _options(self) -> dict[str, Any]:
+        """Return what the table was made with, such as its mode."""
+        return {name: value for name, value in vars(self).items() if name != "units"}
 
     def __len__(self) -> int:
         return len(self.units)
@@ -138,14 +148,11 @@ class Table(ABC, Generic[Row]):
         clusters = [self.cluster(unit) for unit in units]
         number = {cluster: i for i, cluster in enumerate(dict.fromkeys(clusters))}
         cluster_of = np.array([number[cluster] for cluster in clusters], np.int64)
-        generator = np.random.default_rng(seed)
-        # Small batches keep the weights of a large dataset small; the draws do not depend on the batches.
-        sizes = [min(_BATCH, n - start) for start in range(0, n, _BATCH)]
-        drawn = [_drawn(generator, size, len(number)) for size in sizes]
         empty = figures(np.zeros((1, len(units)), np.int64))  # Also fills the caches that the threads share.
-        with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
-            spread = [np.ascontiguousarray(weights[:, cluster_of]) for weights in drawn] if units else []
-            parts = list(pool.map(figures, spread))
+        parts: list[Mapping[str, NDArray[np.float64]]] = []
+        if units:
+            batches = _draws(np.random.default_rng(seed), n, len(number))
+            parts = list(_few_ahead(lambda drawn: figures(drawn.take(cluster_of, axis=1)), batches, threads))
         return {name: np.concatenate([np.empty(0), *(part[name] for part in parts)]) for name in empty}
 
 
@@ -165,9 +172,31 @@ def _sort_key(unit: UnitId) -> Any:
     return isinstance(unit, str), unit
 
 
-def _drawn(generator: np.random.Generator, n: int, n_clusters: int) -> Int64Array:
-    """Return how often each cluster is drawn in n resamples of all clusters, int64 [n, clusters]."""
-    if n_clusters == 0:
-        return np.zeros((n, 0), np.int64)
-    drawn = generator.integers(0, n_clusters, (n, n_clusters)) + np.arange(n)[:, None] * n_clusters
-    return np.bincount(drawn.ravel(), minlength=n * n_clusters).reshape(n, n_clusters).astype(np.int64)
+def _draws(generator: np.random.Generator, n: int, n_clusters: int) -> Iterator[Int64Array]:
+    """Yield how often each cluster is drawn in n resamples of all clusters, int64 [up to 16, clusters] at a time.
+
+    The draws do not depend on how many are taken at a time.
+    """
+    for start in range(0, n, _BATCH):
+        size = min(_BATCH, n - start)
+        drawn = generator.integers(0, n_clusters, (size, n_clusters))
+        drawn += np.arange(size)[:, None] * n_clusters
+        yield np.bincount(drawn.ravel(), minlength=size * n_clusters).reshape(size, n_clusters)
+
+
+def _few_ahead(
+    function: Callable[[Int64Array], Mapping[str, NDArray[np.float64]]],
+    items: Iterable[Int64Array],
+    threads: int | None,
+) -> Iterator[Mapping[str, NDArray[np.float64]]]:
+    """Yield the function of each item in order, drawing no more items than there are threads: they are large."""
+    count = thread_count(threads)
+    pending: deque[Future[Mapping[str, NDArray[np.float64]]]] = deque()
+    with ThreadPoolExecutor(count) as pool:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            del item
+            if len(pending) >= count:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()

@@ -5,7 +5,6 @@ Kim et al., Video Panoptic Segmentation, CVPR 2020; windows and rules are those 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +15,8 @@ from entityseg.data.records import Category
 from entityseg.data.video.tubes import window_sums
 from entityseg.data.video.vipseg import PanopticVideo
 from entityseg.masks.runlengths import Int64Array, RunLengths
+from entityseg.metrics.category_sums import CategorySums, mean_where
+from entityseg.metrics.panoptic import kinds_of, members_of
 from entityseg.metrics.segments import FN, FP, HIGH, LOW, TP, iou_sum, match_segments
 from entityseg.metrics.table import Figures, Table, UnitId
 from entityseg.metrics.video_pairs import VideoPairs, pairs_of
@@ -51,9 +52,7 @@ class VideoPanopticQuality(Table[WindowMatches]):
             windows: numbers of frames; a video with fewer has no such window.
         """
         super().__init__()
-        if not isinstance(isthing, Mapping):
-            isthing = {category.id: category.isthing for category in isthing}
-        self.isthing = dict(isthing)
+        self.isthing = kinds_of(isthing)
         self.windows = tuple(windows)
 
     def update(self, video_id: UnitId, gt: PanopticVideo, pred: PanopticVideo) -> None:
@@ -66,43 +65,31 @@ class VideoPanopticQuality(Table[WindowMatches]):
 
     def figures(self, units: Mapping[UnitId, WindowMatches]) -> Figures:
         """Return the function that computes VPQ of these videos."""
-        rows = list(units.values())
-        categories = np.unique(np.concatenate([np.empty(0, np.int64), *(row.categories for row in rows)]))
-        counts = np.zeros((len(self.windows), _KINDS, len(rows), len(categories)))
-        for i, row in enumerate(rows):
-            counts[:, :, i, np.searchsorted(categories, row.categories)] = row.counts
-        kinds = [self.isthing.get(category) for category in categories.tolist()]
-        groups = {
-            "": np.ones(len(kinds), bool),
-            "_things": np.array([kind is True for kind in kinds], bool),
-            "_stuff": np.array([kind is False for kind in kinds], bool),
-        }
+        kinds = len(self.windows) * _KINDS
+        sums = CategorySums(
+            [(row.categories, row.counts.reshape(kinds, len(row.categories))) for row in units.values()],
+            kinds,
+        )
+        groups = members_of(sums.categories, self.isthing)
 
         def figures(weights: Int64Array) -> dict[str, NDArray[np.float64]]:
-            times = weights.astype(np.float64)
+            by_window = sums(weights).reshape(len(self.windows), _KINDS, len(weights), -1)
             result: dict[str, NDArray[np.float64]] = {}
             for suffix, members in groups.items():
-                by_window = [self._quality([times @ kind for kind in own], members) for own in counts]
+                values = np.array([_quality(own, members) for own in by_window])
                 # Without videos long enough for a window, its figure is left out of the mean.
-                stacked = np.array(by_window).reshape(len(self.windows), len(weights))
-                defined = ~np.isnan(stacked)
-                number = defined.sum(axis=0)
-                total = np.array([math.fsum(column) for column in np.where(defined, stacked, 0.0).T])
-                result["VPQ" + suffix] = np.where(number > 0, total / np.maximum(number, 1), np.nan)
-                for k, values in zip(self.windows, by_window, strict=True):
-                    result[f"VPQ^{k}{suffix}"] = values
+                result["VPQ" + suffix] = mean_where(values.T, ~np.isnan(values.T))
+                result |= {f"VPQ^{k}{suffix}": own for k, own in zip(self.windows, values, strict=True)}
             return result
 
         return figures
 
-    @staticmethod
-    def _quality(sums: list[NDArray[np.float64]], members: NDArray[np.bool_]) -> NDArray[np.float64]:
-        half = sums[TP] + 0.5 * sums[FP] + 0.5 * sums[FN]
-        there = half > 0
-        quality = np.where(there, iou_sum(sums[HIGH], sums[LOW]) / np.where(there, half, 1), 0.0)
-        number = there[:, members].sum(axis=1)
-        total = quality[:, members].sum(axis=1)
-        return np.divide(total, number, out=np.full(len(number), np.nan), where=number > 0)
+
+def _quality(sums: NDArray[np.float64], members: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the mean PQ of the categories, float64 [b], of sums [5, b, c]."""
+    half = sums[TP] + 0.5 * sums[FP] + 0.5 * sums[FN]
+    there = half > 0
+    return mean_where(iou_sum(sums[HIGH], sums[LOW]) / np.where(there, half, 1), there & members)
 
 
 def match_windows(pairs: VideoPairs, windows: Sequence[int]) -> WindowMatches:

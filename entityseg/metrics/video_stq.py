@@ -17,10 +17,15 @@ from numpy.typing import NDArray
 from entityseg.data.records import Category
 from entityseg.data.video.vipseg import PanopticVideo
 from entityseg.masks.runlengths import Int64Array
+from entityseg.metrics.averages import ratio, total
+from entityseg.metrics.category_sums import CategorySums
+from entityseg.metrics.modes import checked_mode
+from entityseg.metrics.panoptic import kinds_of
 from entityseg.metrics.table import Figures, Table, UnitId
 from entityseg.metrics.video_pairs import VideoPairs, pairs_of
 
 StqMode = Literal["canonical", "vipseg-stq-raw"]
+MODES: tuple[StqMode, ...] = ("canonical", "vipseg-stq-raw")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +60,13 @@ class TrackingQuality(Table[TrackingRow]):
             isthing: thing (True) or not by category id; or the categories.
             mode: `vipseg-stq-raw` takes the segment that a video names first for a crowd, as VIPSeg's script does,
                 does not look at `iscrowd`, and counts pixels predicted as nothing as one more class of IoU 0.
+
+        Raises:
+            UsageError: there is no such mode.
         """
         super().__init__()
-        if not isinstance(isthing, Mapping):
-            isthing = {category.id: category.isthing for category in isthing}
-        self.isthing = dict(isthing)
-        self.mode: StqMode = mode
+        self.isthing = kinds_of(isthing)
+        self.mode: StqMode = checked_mode(mode, MODES)
 
     def update(self, video_id: UnitId, gt: PanopticVideo, pred: PanopticVideo) -> None:
         """Add one video.
@@ -106,24 +112,19 @@ class TrackingQuality(Table[TrackingRow]):
     def figures(self, units: Mapping[UnitId, TrackingRow]) -> Figures:
         """Return the function that computes STQ, AQ and SQ of these videos."""
         rows = list(units.values())
-        categories = np.unique(np.concatenate([np.empty(0, np.int64), *(row.categories for row in rows)]))
-        common, union = (np.zeros((len(rows), len(categories))) for _ in range(2))
-        for i, row in enumerate(rows):
-            at = np.searchsorted(categories, row.categories)
-            common[i, at], union[i, at] = row.common, row.union
+        sums = CategorySums([(row.categories, np.stack([row.common, row.union])) for row in rows], 2)
         association = np.array([row.association for row in rows], np.float64)
-        tubes = np.array([row.tubes for row in rows], np.float64)
-        unlabelled = np.array([row.unlabelled for row in rows], np.float64)
+        tubes = np.array([row.tubes for row in rows], np.int64)
+        unlabelled = np.array([row.unlabelled for row in rows], np.int64)
         raw = self.mode == "vipseg-stq-raw"
 
         def figures(weights: Int64Array) -> dict[str, NDArray[np.float64]]:
-            times = weights.astype(np.float64)
-            either = times @ union
-            iou = np.where(either > 0, times @ common / np.where(either > 0, either, 1), 0.0)
-            classes = (either > 0).sum(axis=1) + (raw & (times @ unlabelled > 0))
-            sq = np.divide(iou.sum(axis=1), classes, out=np.full(len(times), np.nan), where=classes > 0)
-            number = times @ tubes
-            aq = np.divide(times @ association, number, out=np.full(len(times), np.nan), where=number > 0)
+            common, either = sums(weights)
+            iou = np.where(either > 0, common / np.where(either > 0, either, 1), 0.0)
+            classes = (either > 0).sum(axis=1) + (raw & (total(weights, unlabelled) > 0))
+            sq = ratio(iou.sum(axis=1), classes)
+            number = total(weights, tubes)
+            aq = ratio(total(weights, association), number)
             if raw:
                 aq = np.where(number > 0, aq, np.where(classes > 0, 0.0, np.nan))
             return {"STQ": np.sqrt(aq * sq), "AQ": aq, "SQ": sq}

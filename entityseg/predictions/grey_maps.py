@@ -21,6 +21,8 @@ from entityseg.masks.runlengths import Size
 
 GREY_REMEDY = "Save it as 8-bit grey, without palette and alpha channel."
 _GREY, _COLOUR = 0, 2
+# Larger than any image of the datasets, small enough to be measured.
+_MAX_PIXELS = 2**28
 
 
 def list_grey_maps(folder: str | Path, findings: Findings) -> dict[str, Path]:
@@ -72,6 +74,11 @@ def read_grey_map(path: str | Path, *, size: Size | None = None) -> NDArray[np.u
     file = str(path)
     data = _kind_checked(Path(path))
     header = read_header(data, file)
+    if header.size[0] * header.size[1] > _MAX_PIXELS:
+        message = (
+            f"the PNG has {header.size[0]} x {header.size[1]} pixels, more than the limit of {_MAX_PIXELS}"
+        )
+        raise input_error("map.size", message, "Check the file.", file=file)
     if size is not None and header.size != tuple(size):
         findings = Findings(file)
         add_size_finding(findings, header.size, size)

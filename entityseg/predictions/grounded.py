@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from entityseg.data.json_file import NotFinite, as_float, is_integer, parse_json_file, require_type
+from entityseg.data.json_file import as_float, is_integer, parse_json_file, require_type, score_problem
 from entityseg.data.sources import EncodedSource
 from entityseg.errors import Findings
 from entityseg.masks import coco
@@ -144,14 +144,10 @@ class Record:
         value = self.value.get("score")
         if value is None:
             return math.nan
-        number = as_float(value)
-        if isinstance(value, NotFinite) or math.isinf(number):
-            self.add(
-                "score.finite", "score must be finite", "Leave it out, or write a number.", "score", value
-            )
-        elif math.isnan(number):
-            self.add("score.type", "score must be a number", "Write it without quotes.", "score", value)
-        return number
+        problem = score_problem(value)
+        if problem:
+            self.add(*problem, "score", value)
+        return as_float(value)
 
     def mask(self, size: Size) -> bytes | None:
         """Return the compressed counts of `segmentation`, None where it is null or wrong (with findings)."""

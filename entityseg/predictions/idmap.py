@@ -7,7 +7,6 @@ without it is not whole.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from entityseg.data.formats._png_files import located, png_size
-from entityseg.data.json_file import NotFinite, as_float, parse_json_file, require_type
+from entityseg.data.json_file import as_float, parse_json_file, require_type, score_problem
 from entityseg.data.records import Dataset, ImageId, ImageRecord
 from entityseg.errors import (
     Finding,
@@ -225,14 +224,10 @@ def _read_scores(row: _Row, value: Any, findings: Findings) -> None:
             remedy = "Use the ids of the map's pixels as keys."
             findings.add("idmap.value", message, remedy, record=record, field="segment_id", value=key)
             continue
-        number = as_float(score)
-        where = {"record": record, "field": f"scores[{key}]", "value": score}
-        if isinstance(score, NotFinite) or math.isinf(number):
-            remedy = "Drop the prediction or score it 0."
-            findings.add("score.finite", "score must be finite", remedy, **where)
-        elif math.isnan(number):
-            findings.add("score.type", "score must be a number", "Write it without quotes.", **where)
-        found[segment] = number
+        problem = score_problem(score)
+        if problem:
+            findings.add(*problem, record=record, field=f"scores[{key}]", value=score)
+        found[segment] = as_float(score)
     row.values = sorted(found)
     row.scores = [found[segment] for segment in row.values]
 

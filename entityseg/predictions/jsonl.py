@@ -6,7 +6,6 @@ A line can be bounded before it is parsed, a problem has a line number, and an i
 
 from __future__ import annotations
 
-import math
 import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ import numpy as np
 import orjson
 
 from entityseg.data.coco_slow import unknown_image
-from entityseg.data.json_file import NotFinite, as_float, is_integer, map_file, parse_json
+from entityseg.data.json_file import as_float, is_integer, map_file, parse_json, score_problem
 from entityseg.data.records import Dataset, ImageId, ImageRecord
 from entityseg.data.sources import EncodedSource
 from entityseg.errors import Findings, InputError
@@ -227,14 +226,10 @@ class _Reader:
         line.categories.append(category)
 
     def _score(self, score: Any, place: str) -> float:
-        where: dict[str, Any] = {"record": place, "field": "score", "value": score}
-        value = as_float(score)
-        if isinstance(score, NotFinite) or math.isinf(value):
-            remedy = "Find out why the model gave no finite number; drop the prediction or score it 0."
-            self.findings.add("score.finite", "score must be finite", remedy, **where)
-        elif math.isnan(value):
-            self.findings.add("score.type", "score must be a number", "Write it without quotes.", **where)
-        return value
+        problem = score_problem(score)
+        if problem:
+            self.findings.add(*problem, record=place, field="score", value=score)
+        return as_float(score)
 
     def _counts(self, counts: Any, size: Size, place: str) -> bytes:
         where: dict[str, Any] = {"record": place, "field": "counts", "value": counts}

@@ -56,6 +56,9 @@ def read_panoptic_predictions(
     root = png.find_root(folders, names)
     if root is None and names:
         raise png.missing_folder("panoptic JSON", file, folders)
+    warnings = Findings(str(file))
+    if root is not None:
+        png.add_strangers(warnings, [root], {png.find_png(root, name) for name in names})
     return Predictions(
         images=gt.images,
         offsets=segments.offsets,
@@ -74,6 +77,7 @@ def read_panoptic_predictions(
         ),
         listed=np.array([name is not None for name in segments.names], bool),
         path=file,
+        warnings=warnings,
     )
 
 

@@ -18,7 +18,7 @@ from entityseg.data.grounding.expressions import ReferringTruth
 from entityseg.errors import Findings
 from entityseg.files import write_json
 from entityseg.masks.coco import to_coco
-from entityseg.masks.runlengths import Int64Array, RunLengths
+from entityseg.masks.runlengths import Int64Array, RunLengths, Size
 from entityseg.predictions.grounded import (
     NO_MASK,
     MaskCollector,
@@ -51,8 +51,16 @@ class ReferringPredictions:
     path: Path | None = None
 
 
-def read_referring(path: str | Path, gt: ReferringTruth) -> ReferringPredictions:
+def read_referring(
+    path: str | Path, gt: ReferringTruth, *, frame: Size | None = None
+) -> ReferringPredictions:
     """Read predictions for the expressions of `gt`; masks are decoded when they are scored.
+
+    Args:
+        path: the file.
+        gt: the ground truth.
+        frame: (height, width) that all masks may have instead of their images' sizes, as a compat mode's models make
+            them.
 
     Raises:
         MissingFileError: there is no such file.
@@ -62,10 +70,12 @@ def read_referring(path: str | Path, gt: ReferringTruth) -> ReferringPredictions
     findings = Findings(str(path))
     n = len(gt.expressions)
     index_of = {expression.expr_id: i for i, expression in enumerate(gt.expressions)}
-    masks = MaskCollector(gt.sizes, str(path))
+    records = read_list(path)
+    sizes = [frame] * len(gt.sizes) if frame and _all_are(records, frame) else gt.sizes
+    masks = MaskCollector(sizes, str(path))
     rows, no_target = np.full(n, NO_MASK, np.int64), np.zeros(n, np.bool_)
     seen: dict[int, int] = {}
-    for position, value in enumerate(read_list(path)):
+    for position, value in enumerate(records):
         record = Record(value, f"predictions[{position}]", findings)
         if not record.keys(NEEDED, OPTIONAL):
             continue
@@ -97,7 +107,7 @@ def read_referring(path: str | Path, gt: ReferringTruth) -> ReferringPredictions
             record.add("image.other", message, "Check that ids and masks go together.", "image_id", image_id)
             continue
         group = gt.group_of[index]
-        text = record.mask(gt.sizes[group])
+        text = record.mask(sizes[group])
         no_target[index] = flag
         if text is not None and record.fine:
             rows[index] = masks.add(group, text, record.place)
@@ -108,6 +118,13 @@ def read_referring(path: str | Path, gt: ReferringTruth) -> ReferringPredictions
     listed = np.zeros(n, np.bool_)
     listed[list(seen)] = True
     return ReferringPredictions(listed, rows, no_target, source, path)
+
+
+def _all_are(records: list[Any], frame: Size) -> bool:
+    """Return whether there are masks, and all of them have this size."""
+    rles = [record.get("segmentation") for record in records if isinstance(record, dict)]
+    found = [rle.get("size") for rle in rles if isinstance(rle, dict)]
+    return bool(found) and all(size == list(frame) for size in found)
 
 
 def write_referring(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from entityseg.data import coco_slow
 from entityseg.data.coco_json import read_categories
 from entityseg.data.coco_records import Wanted
-from entityseg.data.formats._png_files import located
+from entityseg.data.formats._png_files import located, refuse_colour
 from entityseg.data.formats.semantic import CATEGORIES_NAME, IGNORE, labels_of
 from entityseg.data.json_file import parse_json_file
 from entityseg.data.records import Dataset, ImageRecord
@@ -93,7 +93,15 @@ def category_of_label(gt: Dataset) -> dict[int, int]:
 
 def _read_maps(folder: Path, gt: Dataset) -> SemanticPredictions:
     findings = Findings(str(folder))
-    files = _maps_of(gt.images, {file.stem: file for file in sorted(folder.glob("*.png"))}, findings)
+    pngs = {file.stem: file for file in sorted(folder.glob("*.png"))}
+    for file in pngs.values():
+        if not file.is_file():
+            message, remedy = (
+                "this is a folder, a pipe or a link to nothing",
+                "Take it away, or write the map.",
+            )
+            findings.add("map.file", message, remedy, file=str(file))
+    files = _maps_of(gt.images, pngs, findings)
     findings.raise_errors()
     maps = _Maps(tuple(gt.images), files, category_of_label(gt))
     return SemanticPredictions(
@@ -146,6 +154,7 @@ class _Maps:
             return nothing
         record = f"image {image.id}"
         try:
+            refuse_colour(file)
             labels, masks = from_panoptic_png(file, size=image.size, background=None)
         except InputError as error:
             for finding in located(error, file, record):

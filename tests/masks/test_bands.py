@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from entityseg.errors import InputError
 from entityseg.masks import RunLengths, boundary_band, erode, from_dense, iou_matrix, iou_of_pairs, to_dense
-from tests.strategies import Dense, checked, dense_stacks, wiggly
+from tests.strategies import Dense, checked, dense_stacks, far_corner, wiggly
 
 
 def band_by_distance(mask: Dense, distance: int) -> Dense:
@@ -40,6 +40,18 @@ def test_a_band_is_what_erosion_takes_away(dense: Dense, distance: int) -> None:
     masks = from_dense(dense)
     band, inner = to_dense(checked(boundary_band(masks, distance))), to_dense(erode(masks, distance))
     assert np.array_equal(band | inner, dense) and not (band & inner).any()
+
+
+@given(dense_stacks(least=1), st.integers(1, 3))
+def test_the_far_corner_of_the_largest_image(dense: Dense, distance: int) -> None:
+    expected = far_corner(to_dense(boundary_band(from_dense(dense), distance)))
+    assert checked(boundary_band(far_corner(dense), distance)) == expected
+
+
+@pytest.mark.parametrize("size", [(2, 2**31 - 1), (2**31 - 1, 2)])
+def test_no_memory_for_the_sides_of_the_image(size: tuple[int, int]) -> None:
+    masks = RunLengths(size, [0, 3, 2**32 - 5, 2**32 - 2], [0, 2, 4])
+    assert boundary_band(masks, 1) == masks
 
 
 def test_many_runs_of_one_column_after_another() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from scipy import ndimage
 from skimage import measure
 
-from entityseg.errors import InputError, UsageError
+from entityseg.errors import UsageError
 from entityseg.masks import (
     RunLengths,
     components,
@@ -18,7 +18,7 @@ from entityseg.masks import (
     from_dense,
     holes,
 )
-from tests.strategies import Dense, checked, dense_stacks, pixels_of, wiggly
+from tests.strategies import Dense, checked, dense_stacks, far_corner, pixels_of, wiggly
 
 STRUCTURES = {4: ndimage.generate_binary_structure(2, 1), 8: np.ones((3, 3), bool)}
 
@@ -95,5 +95,16 @@ def test_what_is_refused() -> None:
     for operation in (components, count_components, holes, count_holes, fill_holes):
         with pytest.raises(UsageError, match="Give 4 or 8"):
             operation(masks, 6)
-    with pytest.raises(InputError, match="too large"):
-        fill_holes(RunLengths((65535, 65535), [0, 7], [0, 2]))
+
+
+@given(dense_stacks(least=1))
+def test_the_far_corner_of_the_largest_image(dense: Dense) -> None:
+    """Positions near 2^32."""
+    near, far = from_dense(dense), far_corner(dense)
+    for connectivity in (4, 8):
+        assert count_components(far, connectivity).tolist() == count_components(near, connectivity).tolist()
+        assert count_holes(far, connectivity).tolist() == count_holes(near, connectivity).tolist()
+        expected = far_corner(pixels_of(fill_holes(near, connectivity)))
+        assert checked(fill_holes(far, connectivity)) == expected
+        expected = [far_corner(pixels_of(parts)) for parts in components(near, connectivity)]
+        assert [checked(parts) for parts in components(far, connectivity)] == expected

@@ -184,6 +184,24 @@ def test_official_mode_by_hand() -> None:
     assert list(values) == ["maxF", "wF", "MAE", "S", "meanE", "HCE"]
 
 
+def test_official_mode_equals_plain_loops() -> None:
+    """IS-Net's maximal F and mean absolute error, a threshold and a pixel at a time."""
+    metric = Dichotomous("dis-official")
+    precisions, recalls, errors = [], [], []
+    for seed in range(12):
+        gt, pred = case(seed, most=40)
+        metric.update(seed, gt, pred)
+        g = gt > 128
+        found = [pred >= k for k in range(255)]
+        precisions.append([(b & g).sum() / (b.sum() + 1e-4) for b in found])
+        recalls.append([(b & g).sum() / (g.sum() + 1e-4) for b in found])
+        errors.append(np.abs(pred.astype(float) - gt).sum() / (gt.size * 255 + 1e-4))
+    p, r = np.mean(precisions, axis=0), np.mean(recalls, axis=0)
+    values = metric.compute()
+    assert values["maxF"] == pytest.approx((1.3 * p * r / (0.3 * p + r + 1e-8)).max(), abs=1e-12)
+    assert values["MAE"] == pytest.approx(np.mean(errors), abs=1e-12)
+
+
 def by_opencv_free_reference(gt: NDArray[np.bool_], pred: NDArray[np.bool_]) -> tuple[Any, Any]:
     """The relaxed errors FP' and FN' by plain morphology."""
     hit = gt & pred

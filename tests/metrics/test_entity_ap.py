@@ -20,10 +20,9 @@ from entityseg.data.coco_json import read_coco
 from entityseg.errors import InputError
 from entityseg.masks import RunLengths, from_dense
 from entityseg.metrics import EntityAP, evaluate
-from entityseg.metrics.matching import AREA_RANGES, IOU_THRESHOLDS
-from entityseg.metrics.precision import RECALLS
 from entityseg.predictions.coco_results import read_coco_results
 from tests.metrics.cases import Record, random_case, write
+from tests.metrics.dense_ap import Image, Item, figures
 
 COCO_FIGURES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR@1", "AR@10", "AR@100")
 
@@ -82,69 +81,26 @@ def test_compat_equals_pycocotools_beyond_100_detections(tmp_path: Path) -> None
     assert found["AR@100@.5"] == pytest.approx(recall, abs=1e-12)
 
 
-def dense_reference(gt: Record, predictions: list[Record]) -> dict[str, float | None]:
-    """The canonical definition, written plainly over dense IoU and Python loops."""
-    sizes = {image["id"]: (image["height"], image["width"]) for image in gt["images"]}
-    result: dict[str, float | None] = {}
-    for name, (low, high) in AREA_RANGES.items():
-        averages = []
-        for threshold in IOU_THRESHOLDS:
-            events: list[tuple[float, bool]] = []
-            n_gt = 0
-            for image_id in sizes:
-                truth = [a for a in gt["annotations"] if a["image_id"] == image_id]
-                found = [p for p in predictions if p["image_id"] == image_id]
-                masks = [coco_mask.decode(a["segmentation"]).astype(bool) for a in truth]
-                counts = [
-                    not a["iscrowd"] and low <= m.sum() <= high for a, m in zip(truth, masks, strict=True)
-                ]
-                n_gt += sum(counts)
-                key = {
-                    id(p): (-p["score"], -int(coco_mask.area(p["segmentation"])), p["segmentation"]["counts"])
-                    for p in found
-                }
-                taken = set()
-                for p in sorted(found, key=lambda p: key[id(p)])[:100]:
-                    mask = coco_mask.decode(p["segmentation"]).astype(bool)
-                    best = None
-                    for g, other in enumerate(masks):
-                        if g in taken and not truth[g]["iscrowd"]:
-                            continue
-                        common = (mask & other).sum()
-                        union = mask.sum() if truth[g]["iscrowd"] else (mask | other).sum()
-                        iou = common / union if common else 0.0
-                        if iou < threshold:
-                            continue
-                        # Counting ones first, then the best IoU, the larger area, the lower bytes.
-                        rank = (not counts[g], -iou, -other.sum(), truth[g]["segmentation"]["counts"])
-                        if best is None or rank < best[0]:
-                            best = (rank, g)
-                    if best is not None:
-                        taken.add(best[1])
-                        if counts[best[1]]:
-                            events.append((p["score"], True))
-                    elif low <= mask.sum() <= high:
-                        events.append((p["score"], False))
-            if n_gt == 0:
-                averages = None
-                break
-            curve = []
-            for score in sorted({score for score, _ in events}, reverse=True):
-                above = [hit for s, hit in events if s >= score]
-                curve.append((sum(above) / n_gt, sum(above) / len(above)))
-            for recall in RECALLS:
-                averages.append(max((p for r, p in curve if r >= recall), default=0.0))
-        figure = {"all": "AP", "small": "APs", "medium": "APm", "large": "APl"}[name]
-        result[figure] = None if averages is None else float(np.mean(averages))
-    return result
+def items_of(records: list[Record], image_id: int) -> list[Item]:
+    return [
+        Item(
+            coco_mask.decode(one["segmentation"]).astype(bool),
+            score=one.get("score", 0.0),
+            crowd=bool(one.get("iscrowd", 0)),
+        )
+        for one in records
+        if one["image_id"] == image_id
+    ]
 
 
 @pytest.mark.parametrize("seed", range(100, 115))
-def test_canonical_equals_dense_reference(seed: int, tmp_path: Path) -> None:
+def test_canonical_files_equal_the_dense_reference(seed: int, tmp_path: Path) -> None:
     gt, predictions = random_case(seed, n_images=4)
     found = ours(tmp_path, gt, predictions, "canonical")
-    for name, value in dense_reference(gt, predictions).items():
-        assert found[name] == (None if value is None else pytest.approx(value, abs=1e-12)), name
+    ids = [image["id"] for image in gt["images"]]
+    expected = figures([Image(items_of(gt["annotations"], i), items_of(predictions, i)) for i in ids])
+    for name, value in found.items():
+        assert value == (None if expected[name] is None else pytest.approx(expected[name], abs=1e-12)), name
 
 
 @settings(max_examples=25, deadline=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from entityseg.metrics.resampled import bilinear, quarter_iou, soft_iou_256
 from entityseg.metrics.scoring_narrative import score_narrative
 from entityseg.predictions.narrative import write_narrative
 from tests.metrics.texts import narrative, rle, write_json, write_png
+from tests.strategies import wiggly
 
 # Dog 1 (columns 0-1), dog 2 (columns 2-3), sky 11 (columns 4-9), void (column 10).
 IDS = np.repeat(np.array([[1, 1, 2, 2, 11, 11, 11, 11, 11, 11, 0]]), 4, axis=0).astype(np.int64)
@@ -140,6 +142,67 @@ def test_resampling_costs_what_is_published(shared_data: Path) -> None:
     assert round(np.mean(np.array(quarter)[small]), 3) == 0.783
 
 
+def published_iou(mode: str, gt: np.ndarray, pred: np.ndarray) -> float:
+    """IoU as the published evaluators compute it, by torch's own interpolation; their NaN counts 0."""
+    torch = pytest.importorskip("torch", reason="torch is the reference of its own interpolation")
+
+    def scaled(mask: Any, size: tuple[int, int]) -> Any:
+        return torch.nn.functional.interpolate(mask[None, None], size, mode="bilinear", align_corners=False)[
+            0, 0
+        ]
+
+    g, p = (torch.from_numpy(one.astype(np.float64)) for one in (gt, pred))
+    if mode == "png2021":
+        g, p = scaled(g, (256, 256)), scaled(p, (256, 256)).round()
+        g, p = scaled(g, gt.shape), scaled(p, gt.shape)
+        above, below = (g * p).sum(), (g + p - g * p).sum()
+    elif mode == "ppmn-quarter":
+        scale = min(800 / min(gt.shape), 1333 / max(gt.shape))
+        size = tuple(int(side * scale + 0.5) for side in gt.shape)
+        padded = [torch.zeros([-(-side // 32) * 32 for side in size], dtype=torch.float64) for _ in "gp"]
+        for one, mask in zip(padded, (g, p), strict=True):
+            one[: size[0], : size[1]] = scaled(mask, size)
+        quarter = [scaled(one, tuple(side // 4 for side in one.shape)) for one in padded]
+        g, p = quarter[0] > 0, quarter[1] > 0.5
+        above, below = (g & p).sum(), (g | p).sum()
+    else:
+        above, below = (gt & pred).sum(), (gt | pred).sum() + (1e-12 if mode == "fmm-plural" else 0)
+    return float(above / below) if below > 0 else 0.0
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_figures_agree_with_pixels(mode: Any) -> None:
+    rng = np.random.default_rng(3)
+    metric = Narrative(mode)
+    rows = []
+    for i in range(14):
+        shape = (int(rng.integers(20, 330)), int(rng.integers(20, 330)))
+        gt = wiggly(rng, 1, *shape)[0]
+        gt[0, 0] = True
+        pred = gt ^ (wiggly(rng, 1, *shape)[0] & (rng.random() < 0.6))
+        flags = {"kind": "thing" if i % 3 else "stuff", "plural": i % 4 == 0, "mixed": i in (3, 8)}
+        metric.update(i // 2, 0, i, gt, pred, **flags)
+        rows.append((published_iou(mode, gt, pred), flags))
+    thresholds = np.arange(0, 1, 0.00001)
+    groups = {
+        "AR": lambda flags: True,
+        "AR_Th": lambda flags: flags["kind"] == "thing",
+        "AR_St": lambda flags: flags["kind"] == "stuff",
+        "AR_Sing": lambda flags: not flags["plural"],
+        "AR_Pl": lambda flags: flags["plural"],
+    } | ({"AR_mixed": lambda flags: flags["mixed"]} if mode == "canonical" else {})
+    expected = {"acc@.5": np.mean([iou > 0.5 for iou, _ in rows])}
+    for name, belongs in groups.items():
+        ious = np.array([iou for iou, flags in rows if belongs(flags)])
+        if mode == "canonical":
+            expected[name] = ious.mean()
+        else:
+            # The published integral over recalls, its last threshold left out.
+            recall = [(ious >= t).mean() for t in thresholds[:-1]]
+            expected[name] = float(np.sum(np.diff(thresholds) * recall))
+    assert metric.compute() == {name: pytest.approx(value, abs=1e-9) for name, value in expected.items()}
+
+
 def test_bilinear_agrees_with_pillow_where_it_enlarges() -> None:
     from PIL import Image
 
@@ -209,7 +272,13 @@ def test_matching_is_one_to_one_and_as_large_as_the_multisets_allow(
     assert len(pairs) == sum(min(a.count(t), b.count(t)) for t in set(a))
     metric = PhraseRecall()
     metric.update(1, 0, true, found)
-    assert metric.units[(1, 0)].exact == len(pairs) >= metric.units[(1, 0)].ordered
+    counts = metric.units[(1, 0)]
+    assert counts.exact == len(pairs) >= counts.ordered
+    # The longest list of words that can be struck out of both.
+    subsequences = [{tuple(c) for n in range(len(x) + 1) for c in combinations(x, n)} for x in (a, b)]
+    assert counts.ordered == max(map(len, subsequences[0] & subsequences[1]))
+    heads = [[text.split(" ")[-1] for text in side] for side in (a, b)]
+    assert counts.heads == sum(min(heads[0].count(t), heads[1].count(t)) for t in set(heads[0]))
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from entityseg.metrics.reasoning import Reasoning
 from entityseg.metrics.scoring_reasoning import score_reasoning
 from entityseg.predictions.reasoning import write_reasoning
 from tests.metrics.texts import rle, write_json, write_reason
-from tests.strategies import dense_stacks
+from tests.strategies import dense_stacks, wiggly
 
 SIZE = (8, 10)
 
@@ -54,6 +54,31 @@ def test_agrees_with_pixels(stack: np.ndarray) -> None:
     values = metric.compute()
     assert values["gIoU"] == (common / union if union else 1.0)
     assert values["cIoU"] == (common / union if union else None)
+
+
+def test_all_figures_agree_with_pixels() -> None:
+    rng = np.random.default_rng(1)
+    metric, rows = Reasoning(), []
+    for i in range(25):
+        gt, ignore = wiggly(rng, 2, 21, 17)
+        gt &= i != 7
+        for text_idx in range(1 + i % 3):
+            pred = (gt ^ (rng.random(gt.shape) < rng.choice([0.0, 0.2, 0.6]))) & (i != 7)
+            metric.update(f"image {i}", text_idx, gt, pred, ignore=ignore, is_long=i % 4 == 0)
+            kept = ~ignore
+            rows.append((i, text_idx, int((gt & pred & kept).sum()), int(((gt | pred) & kept).sum())))
+    groups = {
+        "": [row for row in rows if row[1] == 0],
+        "_short": [row for row in rows if row[1] == 0 and row[0] % 4],
+        "_long": [row for row in rows if row[1] == 0 and row[0] % 4 == 0],
+        "_all_texts": rows,
+    }
+    expected = {}
+    for suffix, some in groups.items():
+        ious = [common / union if union else 1.0 for *_, common, union in some]
+        expected["gIoU" + suffix] = sum(ious) / len(ious)
+        expected["cIoU" + suffix] = sum(row[2] for row in some) / sum(row[3] for row in some)
+    assert metric.compute() == {name: pytest.approx(value, abs=1e-12) for name, value in expected.items()}
 
 
 def test_ground_truth_is_painted_by_area(gt: Path) -> None:

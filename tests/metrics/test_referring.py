@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from entityseg.cli.main import run
 from entityseg.errors import InputError, UsageError
@@ -66,6 +67,42 @@ def test_figures_agree_with_pixels() -> None:
     values = metric.compute()
     for name, value in dense_figures(pairs).items():
         assert values[name] == pytest.approx(value, abs=1e-12), name
+
+
+def squashed(mask: np.ndarray) -> np.ndarray:
+    return np.asarray(Image.fromarray(mask.astype(np.uint8)).resize((480, 480), Image.Resampling.NEAREST)) > 0
+
+
+@pytest.mark.parametrize("mode", ["lisa-poly", "lavt480", "cris-mean"])
+def test_compat_figures_agree_with_pixels(mode: Mode) -> None:
+    """Published loops over pixels, on targets of up to three polygons, some of them empty."""
+    rng = np.random.default_rng(4)
+    metric, common, union = Referring(mode), [], []
+    for i in range(60):
+        polygons = wiggly(rng, 1 + i % 3, 47, 61) & (i % 10 != 9)
+        pred = (polygons.any(axis=0) ^ (wiggly(rng, 1, 47, 61)[0] & (rng.random() < 0.6))) & (i % 20 != 19)
+        metric.update(i // 4, i, polygons, pred)
+        gt = polygons.any(axis=0) if mode == "cris-mean" else polygons.sum(axis=0, dtype=np.uint8) == 1
+        if mode == "lavt480":
+            gt, pred = squashed(gt), squashed(pred)
+        common.append(int((gt & pred).sum()))
+        union.append(int((gt | pred).sum()))
+    assert 0 in union
+    i, u = np.array(common), np.array(union)
+    values = metric.compute()
+    if mode == "lisa-poly":
+        ious = np.where(u == 0, 1.0, 0.0) + i / (u + 1e-5)
+        expected = {"cIoU": i.sum() / (u.sum() + 1e-10), "gIoU": ious.sum() / (60 + 1e-5)}
+    else:
+        ious = (
+            i / (u + 1e-6)
+            if mode == "cris-mean"
+            else np.array([a / b if b else 0.0 for a, b in zip(i, u, strict=True)])
+        )
+        expected = {"mIoU": ious.mean()} | ({"cIoU": i.sum() / u.sum()} if mode == "lavt480" else {})
+        for k in range(5, 10):
+            expected[f"P@.{k}"] = (ious > k / 10 if mode == "cris-mean" else ious >= k / 10).mean()
+    assert values == {name: pytest.approx(value, abs=1e-12) for name, value in expected.items()}
 
 
 @given(st.permutations(range(9)), st.integers(0, 9))

@@ -16,6 +16,7 @@ from PIL import Image
 from entityseg.data import load
 from entityseg.errors import Findings, InputError
 from entityseg.masks import RunLengths, from_id_map
+from entityseg.metrics.class_pixels import count_labels
 from entityseg.metrics.scoring_semantic import score_semantic
 from entityseg.metrics.semantic import SemanticIoU
 from entityseg.predictions.semantic import category_of_label, read_semantic_predictions, write_semantic_map
@@ -106,6 +107,37 @@ def test_masks_and_maps_give_the_same(dense: bool) -> None:
             sides += [np.stack([labels == one for one in ids]) if dense else masks, ids]
         table.update(image_id, *sides)
     assert table.compute() == table_of(maps).compute()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.int64])
+@pytest.mark.parametrize("shift", [0, 300])
+def test_labels_of_any_type_are_counted_alike(dtype: Any, shift: int) -> None:
+    """Those that fit into a byte are counted pixel by pixel, the others by runs."""
+    if dtype == np.uint8 and shift:
+        pytest.skip("no label of a byte is so large")
+    for gt, pred in random_maps(4):
+        expected = count_labels(gt, pred)
+        # Upside down and by every other column: not contiguous.
+        maps = [np.repeat(one.astype(dtype) + dtype(shift), 2, axis=1)[::-1, ::2] for one in (gt, pred)]
+        found = count_labels(*maps, ignore=(255 + shift,))
+        assert found.categories.tolist() == (expected.categories + shift).tolist()
+        assert found.counts.tolist() == expected.counts.tolist()
+        signed = count_labels(*(one.astype(np.int64) - 1 for one in (gt, pred)), ignore=(254,))
+        assert signed.counts.tolist() == expected.counts.tolist()
+
+
+@pytest.mark.parametrize(
+    ("gt", "pred", "kind"),
+    [
+        (np.zeros((2, 3), np.uint8), np.zeros((3, 2), np.uint8), r"mask\.size"),
+        (np.zeros((2, 3), np.uint8), np.zeros((2, 3)), r"idmap\.type"),
+        (np.zeros((2, 3, 1), int), np.zeros((2, 3), int), r"idmap\.type"),
+        (np.zeros((0, 3), int), np.zeros((0, 3), int), "size"),
+    ],
+)
+def test_maps_that_do_not_fit(gt: Any, pred: Any, kind: str) -> None:
+    with pytest.raises(InputError, match=kind):
+        SemanticIoU().update_maps(1, gt, pred)
 
 
 def test_by_hand() -> None:

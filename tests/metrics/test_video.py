@@ -149,6 +149,24 @@ def test_vpq_equals_the_dense_reference(seed: int) -> None:
     assert values["VPQ"] == pytest.approx(np.mean(means), abs=1e-12)
 
 
+def test_vpq_pools_windows_and_videos() -> None:
+    videos = [random_maps(seed, frames) for seed, frames in ((3, 5), (4, 3), (5, 1))]
+    metric = VideoPanopticQuality(CATEGORIES, (1, 2, 4, 9))
+    for number, (gt, pred) in enumerate(videos):
+        metric.update(number, panoptic(gt, KINDS, (12,)), panoptic(pred, KINDS))
+    values = metric.compute()
+    for suffix, kinds in (("", (1, 2, 3, 4)), ("_things", (1, 2)), ("_stuff", (3, 4))):
+        means = []
+        for k in (1, 2, 4):
+            stats = [vpq_reference(gt, pred, k, (12,)) for gt, pred in videos]
+            sums = {c: [sum(one[c][i] for one in stats) for i in range(4)] for c in kinds}
+            quality = [iou / (tp + fp / 2 + fn / 2) for tp, fp, fn, iou in sums.values() if tp + fp + fn]
+            means.append(np.mean(quality))
+            assert values[f"VPQ^{k}{suffix}"] == pytest.approx(means[-1], abs=1e-12)
+        assert values["VPQ" + suffix] == pytest.approx(np.mean(means), abs=1e-12)
+        assert values["VPQ^9" + suffix] is None
+
+
 def stq_reference(
     gt: NDArray[np.int64], pred: NDArray[np.int64], crowd: tuple[int, ...], *, raw: bool
 ) -> tuple[float, float]:
@@ -185,6 +203,25 @@ def test_stq_equals_the_dense_reference(seed: int, raw: bool) -> None:
     values = metric.compute()
     assert values["AQ"] == pytest.approx(aq, abs=1e-12) and values["SQ"] == pytest.approx(sq, abs=1e-12)
     assert values["STQ"] == pytest.approx((aq * sq) ** 0.5, abs=1e-12)
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_stq_pools_tubes_and_pixels_of_videos(raw: bool) -> None:
+    videos = [random_maps(seed) for seed in (1, 2, 3)]
+    metric = TrackingQuality(CATEGORIES, "vipseg-stq-raw" if raw else "canonical")
+    for number, (gt, pred) in enumerate(videos):
+        metric.update(number, panoptic(gt, KINDS), panoptic(pred, KINDS))
+    # Videos one after another are one video, if no id is in two of them.
+    crowd = (11,) if raw else ()
+    total, tubes = 0.0, 0
+    for gt, pred in videos:
+        n = sum(bool((gt == i).any()) for i in KINDS if CATEGORIES[KINDS[i]] and i not in crowd)
+        total += stq_reference(gt, pred, crowd, raw=raw)[0] * n
+        tubes += n
+    _, sq = stq_reference(*(np.concatenate(side) for side in zip(*videos, strict=True)), crowd, raw=raw)
+    values = metric.compute()
+    assert values["AQ"] == pytest.approx(total / tubes, abs=1e-12)
+    assert values["SQ"] == pytest.approx(sq, abs=1e-12)
 
 
 def test_perfect_videos_score_one_and_raw_stq_nothing() -> None:
@@ -294,7 +331,7 @@ def test_tube_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ({"video_id": 99}, "video.unknown"),
         ({"video_id": None}, "video.unknown"),
         ({"category_id": 99}, "category.unknown"),
-        ({"score": "high"}, "score.finite"),
+        ({"score": "high"}, "score.type"),
         ({"score": 1e400}, "score.finite"),
         ({"segmentations": [None]}, "video.length"),
         ({"segmentations": 3}, "video.length"),
@@ -325,7 +362,7 @@ def test_bad_tubes_are_named(tmp_path: Path, change: dict[str, Any], kind: str) 
         (("annotations",), None, "json.shape"),
         (("annotations", 1, "id"), 1, "annotation.duplicate"),
         (("annotations", 1, "iscrowd"), 2, "iscrowd.value"),
-        (("categories", 1, "id"), 1, "category.id"),
+        (("categories", 1, "id"), 1, "id.duplicate"),
     ],
 )
 def test_bad_ground_truth_is_named(tmp_path: Path, where: tuple[Any, ...], value: Any, kind: str) -> None:

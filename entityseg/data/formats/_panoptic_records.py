@@ -160,6 +160,11 @@ def _segment(
     if findings.errors > before or not is_integer(segment_id) or not is_integer(category_id):
         return None
     area: Any = segment.get("area")
-    # The area is only informative, so one that is no number is no finding.
-    is_area = isinstance(area, int | float) and not isinstance(area, bool) and abs(area) < 2**53
+    is_area = isinstance(area, int | float) and not isinstance(area, bool) and 0 <= area < 2**53
+    if area is not None and not is_area:
+        message = "the area is no number of pixels; it is counted from the PNG"
+        remedy = "Write the number of the segment's pixels, or leave the area out."
+        findings.add(
+            "area.value", message, remedy, record=place, field="area", value=area, severity="warning"
+        )
     return segment_id, category_id, bool(crowd), float(area) if is_area else math.nan

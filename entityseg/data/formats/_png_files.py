@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
@@ -87,6 +87,16 @@ def missing_folder(what: str, file: Path, folders: Iterable[Path]) -> MissingFil
     return MissingFileError(Finding("png.folder", message, "Give the folder as `png_root`.", file=str(file)))
 
 
+def add_strangers(findings: Findings, folders: Iterable[Path], named: Container[Path | None]) -> None:
+    """Warn of each PNG in the folders that no record names, and that is therefore not scored."""
+    for folder in folders:
+        for path in sorted(folder.glob("*.png")):
+            if path not in named:
+                message = "no record of the JSON names this PNG; it is not scored"
+                remedy = "Give it a record in `annotations`, or take it away."
+                findings.add("png.extra", message, remedy, file=str(path), severity="warning")
+
+
 def missing_file(path: Path, record: str) -> Finding:
     """Return the finding for a PNG that is not there."""
     message, remedy = "there is no such PNG", "Unpack the archive of the PNGs again, or check `png_root`."
@@ -134,6 +144,16 @@ def png_size(path: Path, most_pixels: int) -> Size:
         message = f"the PNG has {height} x {width} pixels, more than the limit of {most_pixels}"
         raise input_error("png.size", message, "Check the file.", file=str(path))
     return height, width
+
+
+def refuse_colour(path: Path) -> None:
+    """Raise `InputError` if a PNG is in colour, which a map of labels never is; other problems are the reader's."""
+    with open(path, "rb") as file:
+        head = file.read(26)
+    if head[:8] == b"\x89PNG\r\n\x1a\n" and head[25:] == b"\2":
+        message = "a map of labels is grey or has a palette, this PNG is in colour"
+        remedy = "Save the labels themselves as 8 or 16 bit grey, not the colours that they are drawn in."
+        raise input_error("png.kind", message, remedy, file=str(path))
 
 
 def written_names(images: Sequence[ImageRecord]) -> list[str]:

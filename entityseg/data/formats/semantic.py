@@ -110,13 +110,14 @@ def read(
     file = path / FILE_NAME if path.is_dir() else path
     lines = read_lines(file)
     beside = file.parent / CATEGORIES_NAME
-    side = categories if categories is not None else beside if beside.is_file() else None
+    side = categories if categories is not None else beside if beside.exists() else None
     top: dict[str, Any] = (
         {} if side is None else require_type(parse_json_file(side), dict, "the file", str(side))
     )
     findings = Findings(str(side))
     known = read_categories(top.get("categories"), findings) if side is not None else None
     labels = labels_of(known, findings) if known is not None else None
+    images = _images(lines, top.get("images"), findings)
     findings.raise_errors()
 
     folders = map_folders(file) if png_root is None else [Path(png_root)]
@@ -125,7 +126,6 @@ def read(
         raise png.missing_folder("list", file, folders)
     ignored = _ignored(ignore, labels)
     maps = _Maps(root or folders[0], str(file), labels, ignored)
-    images = _images(lines, top.get("images"))
     image_root = image_root or png.image_folder(file, split_name(file), [one.file_name for one in images])
 
     findings = Findings(str(file))
@@ -175,11 +175,11 @@ def _ignored(ignore: int | None, labels: Mapping[int, int] | None) -> frozenset[
     return frozenset(IGNORE.values()) - frozenset(labels or ())
 
 
-def _images(lines: Sequence[Line], listed: Any) -> list[ImageRecord]:
+def _images(lines: Sequence[Line], listed: Any, findings: Findings) -> list[ImageRecord]:
     """Return an image for each line; the JSON beside the list may have its id and other keys."""
     from entityseg.data.coco_json import read_images
 
-    records = read_images(listed, Findings()) if isinstance(listed, list) else []
+    records = [] if listed is None else read_images(listed, findings)
     by_name = {record.file_name: record for record in records}
     if all(line.image in by_name for line in lines):
         return [by_name[line.image] for line in lines]
@@ -198,6 +198,7 @@ def _read_map(maps: _Maps, line: Line) -> tuple[Int64Array, RunLengths, Findings
         findings.append(png.missing_file(maps.root / line.map, line.place))
         return nothing
     try:
+        png.refuse_colour(path)
         size = png.png_size(path, _MAX_PIXELS)
         found, masks = from_panoptic_png(path, size=size, background=None)
     except InputError as error:

@@ -99,15 +99,14 @@ def read_instances(path: str | Path) -> Instances:
     for i, record in enumerate(require_type(top.get("annotations"), list, "`annotations`", file)):
         place = f"annotations[{i}]"
         if not isinstance(record, dict):
-            findings.add(
-                "record.type", "the record must be an object {...}", "Write an object.", record=place
-            )
+            message = "the record must be an object {...}"
+            findings.add("record.type", message, "Write an object.", record=place, value=record)
             continue
         ann_id, image_id = record.get("id"), record.get("image_id")
         if not is_integer(ann_id):
             message, remedy = "the id of an annotation must be an integer", "Give each annotation its own id."
             findings.add("id.type", message, remedy, record=place, field="id", value=ann_id)
-        elif not isinstance(image_id, int | str) or image_id not in sizes:
+        elif not (isinstance(image_id, str) or is_integer(image_id)) or image_id not in sizes:
             message, remedy = "no image has this id", "Use the ids of `images`."
             findings.add("image.unknown", message, remedy, record=place, field="image_id", value=image_id)
         elif ann_id in annotations:

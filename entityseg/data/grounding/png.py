@@ -18,6 +18,8 @@ from entityseg.errors import Findings, MissingFileError
 from entityseg.masks.runlengths import Size
 
 Span = tuple[int, int]
+# Longer ids than any, and all of them fit 64 bits.
+_MAX_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +168,12 @@ def _narrative(record: Any, place: str, panoptic: Dataset, findings: Findings) -
     image_id: Any = record.get("image_id")
     caption: Any = record.get("caption")
     segments: Any = record.get("segments")
-    if isinstance(image_id, str) and image_id.isdecimal() and image_id not in panoptic.index_of:
-        image_id = int(image_id[:18])
-    if not isinstance(image_id, int | str) or image_id not in panoptic.index_of:
+    if isinstance(image_id, str) and image_id not in panoptic.index_of:
+        image_id = _number(image_id)
+    if not (isinstance(image_id, str) or is_integer(image_id)) or image_id not in panoptic.index_of:
         message = "the panoptic JSON has no such image"
-        add("image.unknown", message, "Use the panoptic JSON of the same split.", "image_id", image_id)
+        given_id = record.get("image_id")
+        add("image.unknown", message, "Use the panoptic JSON of the same split.", "image_id", given_id)
     if not isinstance(caption, str):
         add("text.type", "caption must be a string", remedy, "caption", caption)
     if not isinstance(segments, list):
@@ -198,7 +201,7 @@ def _narrative(record: Any, place: str, panoptic: Dataset, findings: Findings) -
         start = caption.find(text, at) if text else -1
         span = None if start < 0 else (start, start + len(text))
         at = at if span is None else span[1]
-        ids = [_segment_id(one) for one in given]
+        ids = [_number(one) for one in given]
         for one, value in zip(given, ids, strict=True):
             if value not in known:
                 message = f"image {image_id} has no such segment in the panoptic JSON"
@@ -210,10 +213,13 @@ def _narrative(record: Any, place: str, panoptic: Dataset, findings: Findings) -
                     one,
                     where,
                 )
+        noun, plural = segment.get("noun"), segment.get("plural")
+        for key, flag in (("noun", noun), ("plural", plural)):
+            if flag not in (0, 1) or isinstance(flag, float):
+                add("flag.type", f"{key} must be true or false", remedy, key, flag, where)
         if ids:
             unique = tuple(dict.fromkeys(one for one in ids if one is not None))
-            flags = bool(segment.get("noun")), bool(segment.get("plural"))
-            phrases.append(Phrase(k, text, unique, *flags, span))
+            phrases.append(Phrase(k, text, unique, bool(noun), bool(plural), span))
     return (
         NarrativeRecord(image_id, caption, len(segments), tuple(phrases))
         if findings.errors == before
@@ -221,7 +227,8 @@ def _narrative(record: Any, place: str, panoptic: Dataset, findings: Findings) -
     )
 
 
-def _segment_id(value: Any) -> int | None:
-    if isinstance(value, str) and value.isdecimal():
-        return int(value[:18])
+def _number(value: Any) -> int | None:
+    """Return an id that is a number, or the text of one; else None."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= _MAX_DIGITS:
+        return int(value)
     return value if is_integer(value) else None

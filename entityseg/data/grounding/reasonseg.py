@@ -7,7 +7,6 @@ way, `flag` is left out. Files without any polygon cannot be scored; they are le
 from __future__ import annotations
 
 import contextlib
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,15 @@ from numpy.typing import NDArray
 
 from entityseg.data.grounding.outlines import MAX_COORDINATE, filled
 from entityseg.data.image_header import read_header
-from entityseg.data.json_file import NotFinite, as_float, map_file, parse_json
-from entityseg.errors import Finding, Findings, InputError, MissingFileError
+from entityseg.data.json_file import as_float, map_file, parse_json
+from entityseg.errors import Finding, Findings, InputError, MissingFileError, input_error
 from entityseg.masks.runlengths import RunLengths, Size
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 # Images of each split as published; two of the test files have no polygon, which leaves 777.
 IMAGE_COUNTS = {"train": 239, "val": 200, "test": 779}
+# Polygons are drawn in pixels; larger than any image of the datasets.
+_MAX_PIXELS = 2**28
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +185,11 @@ def _image_size(file: Path) -> Size:
     for suffix in IMAGE_SUFFIXES:
         image = file.with_suffix(suffix)
         if image.exists():
-            return read_header(image).size
+            size = read_header(image).size
+            if size[0] * size[1] > _MAX_PIXELS:
+                message = f"the image has {size[0]} x {size[1]} pixels, more than the limit of {_MAX_PIXELS}"
+                raise input_error("image.size", message, "Check the file.", file=str(image))
+            return size
     message = "the image of the annotation is not there"
     remedy = f"Put {file.stem}.jpg beside it; its size is that of the masks."
     raise MissingFileError(Finding("file.missing", message, remedy, file=str(file.with_suffix(".jpg"))))
@@ -207,17 +212,18 @@ def _shape(shape: Any, place: str, file: Path, findings: Findings) -> Shape | No
         return None
     if label.lower() == "flag":
         return None
-    corners = []
-    for point in points:
-        pair = (
-            [as_float(side) for side in point] if isinstance(point, list) and len(point) == 2 else [math.nan]
+    if not any(word in label.lower() for word in ("target", "ignore")):
+        message = "the label has neither `target` nor `ignore` in it; the shape counts as target"
+        remedy = "Check that it is ReasonSeg's."
+        findings.add(
+            "label.unknown", message, remedy, file=str(file), record=place, value=label, severity="warning"
         )
-        if any(isinstance(side, NotFinite) for side in point if isinstance(point, list)):
-            pair = [math.nan]
-        if not all(abs(side) <= MAX_COORDINATE for side in pair) or len(pair) != 2:
+    # NaN, which `as_float` gives for whatever is no number, is not below any limit.
+    corners = [[as_float(side) for side in point] if isinstance(point, list) else [] for point in points]
+    for point, corner in zip(points, corners, strict=True):
+        if len(corner) != 2 or not all(abs(side) <= MAX_COORDINATE for side in corner):
             add("polygon.number", "a point is not two numbers in pixels", "Write [x, y].", point)
             return None
-        corners.append(pair)
     if not corners:
         add("polygon.points", "the polygon has no points", "Leave the shape out.")
         return None

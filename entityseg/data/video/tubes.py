@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
+from entityseg.data.json_file import is_integer
 from entityseg.data.records import Category
 from entityseg.errors import Findings, InputError, input_error
 from entityseg.masks import MAX_PIXELS, RunLengths, from_polygons
@@ -22,6 +23,11 @@ from entityseg.masks.runlengths import Int64Array, Size
 from entityseg.masks.size import size_problem
 
 VideoId = int | str
+
+
+def is_video_id(value: Any) -> TypeGuard[VideoId]:
+    """Return whether a JSON value can be the id of a video: an integer of 64 bits, or a string."""
+    return isinstance(value, str) or is_integer(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +161,10 @@ def decode_tubes(
     local = Findings()
     masks = from_counts(counts, video.size, local)
     for finding in local:
-        record = finding.record or ""
-        number = record[len("masks[") : -1] if record.startswith("masks[") else ""
-        named = where[int(number)] if number.isdecimal() else record
-        findings.append(replace(finding, record=named, file=finding.file or file))
+        number = (finding.record or "").removeprefix("masks[").rstrip("]")
+        findings.append(replace(finding, record=where[int(number)], file=file))
+    for kind, number_more in local.more().items():
+        findings.count_more(kind, number_more)
     return Tubes(stack_frames(masks, video.length), mean_areas(masks, video.length))
 
 
@@ -171,8 +177,7 @@ def _counts(mask: Any, size: Size, place: str, findings: Findings, file: str | N
         try:
             return _polygon_counts(mask, size)
         except InputError as error:
-            for finding in error.findings:
-                findings.append(replace(finding, record=place, file=file))
+            findings.extend(error.findings, record=place, file=file)
             return nothing
     if not isinstance(mask, Mapping) or "counts" not in mask:
         message = "a mask is null, an object with size and counts, or a list of polygons"
@@ -193,27 +198,6 @@ def _polygon_counts(polygons: list[Any], size: Size) -> list[int]:
     from entityseg.masks import to_counts
 
     return [int(count) for count in to_counts(from_polygons([polygons], size))[0]]
-
-
-def read_categories(value: Any, findings: Findings) -> list[Category]:
-    """Read the `categories` of a file; what is wrong is added to `findings`."""
-    found: dict[int, Category] = {}
-    for i, one in enumerate(value if isinstance(value, list) else []):
-        number = one.get("id") if isinstance(one, dict) else None
-        if type(number) is not int or number in found:
-            message = "a category needs an integer id of its own"
-            findings.add(
-                "category.id", message, "Number the categories.", record=f"categories[{i}]", value=number
-            )
-            continue
-        isthing = one.get("isthing")
-        found[number] = Category(
-            id=number, name=str(one.get("name", number)), isthing=None if isthing is None else bool(isthing)
-        )
-    if not found:
-        message = "`categories` must be a list with at least one category"
-        findings.add("json.shape", message, "Check that this is the right file.", field="categories")
-    return list(found.values())
 
 
 def window_sums(values: Int64Array, length: int) -> Int64Array:

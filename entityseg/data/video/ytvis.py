@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from entityseg.data.json_file import as_float, is_integer, parse_json_file, require_type
-from entityseg.data.video.tubes import TubeSet, VideoId, VideoRecord, read_categories
+from entityseg.data.coco_json import read_categories
+from entityseg.data.json_file import is_integer, parse_json_file, require_type, score_problem
+from entityseg.data.video.tubes import TubeSet, VideoId, VideoRecord, is_video_id
 from entityseg.errors import Findings
+from entityseg.masks import MAX_PIXELS
 from entityseg.masks.size import size_problem
 
 
@@ -61,43 +63,55 @@ def group_records(
     index_of: dict[VideoId, int] = {video.id: index for index, video in enumerate(videos)}
     records: list[list[Mapping[str, Any]]] = [[] for _ in videos]
     places: list[list[str]] = [[] for _ in videos]
-    ids: set[Any] = set()
+    ids: set[int] = set()
     for i, record in enumerate(listed):
         place = f"{name}[{i}]"
         if not isinstance(record, dict):
-            findings.add("json.shape", "a record must be an object", "Check the file.", record=place)
+            message, remedy = (
+                "a record must be an object {...}",
+                "Write video_id, category_id, segmentations.",
+            )
+            findings.add("json.shape", message, remedy, record=place, value=record)
             continue
+
+        def add(kind: str, message: str, remedy: str, key: str, value: object, place: str = place) -> None:
+            findings.add(kind, message, remedy, record=place, field=key, value=value)
+
         before = findings.errors
         video_id = record.get("video_id")
-        index = index_of.get(video_id) if isinstance(video_id, int | str) else None
+        index = index_of.get(video_id) if is_video_id(video_id) else None
         if index is None:
-            message, remedy = "no video has this id", "Use the ids of the ground truth's `videos`."
-            findings.add("video.unknown", message, remedy, record=place, field="video_id", value=video_id)
+            remedy = "Use the ids of the ground truth's `videos`, of the same type (number or string)."
+            add("video.unknown", "no video has this id", remedy, "video_id", video_id)
         category = record.get("category_id")
         if not is_integer(category) or (categories is not None and category not in categories):
-            message, remedy = "no category has this id", "Use the ids of the ground truth's `categories`."
-            findings.add(
-                "category.unknown", message, remedy, record=place, field="category_id", value=category
-            )
+            remedy = "Use the ids of the ground truth's `categories`."
+            add("category.unknown", "no category has this id", remedy, "category_id", category)
         masks = record.get("segmentations")
         length = None if index is None else videos[index].length
         if not isinstance(masks, list) or (length is not None and len(masks) != length):
-            got = f"{len(masks)}" if isinstance(masks, list) else "none"
-            message = (
-                f"`segmentations` must list a mask or null for each of the {length} frames; {got} are there"
+            frames = "each frame" if length is None else f"each of the video's {length} frames"
+            got = f"{len(masks)}" if isinstance(masks, list) else None
+            message, remedy = (
+                f"`segmentations` must list a mask or null for {frames}",
+                "Write null where it is unseen.",
             )
-            findings.add("video.length", message, "Write null for frames without it.", record=place)
-        if scores and not abs(as_float(record.get("score"))) < float("inf"):
-            message, remedy = "a score must be a finite number", "Write the model's confidence."
-            value = record.get("score")
-            findings.add("score.finite", message, remedy, record=place, field="score", value=value)
-        if not scores and (crowd := record.get("iscrowd", 0)) not in (0, 1):
-            findings.add("iscrowd.value", "iscrowd must be 0 or 1", "Mend it.", record=place, value=crowd)
-        if not scores and (number := record.get("id", i)) in ids:
-            message, remedy = "another annotation has this id", "Number the annotations."
-            findings.add("annotation.duplicate", message, remedy, record=place, field="id", value=number)
+            add("video.length", message, remedy, "segmentations", got)
+        if scores:
+            problem = score_problem(record.get("score"))
+            if problem:
+                add(*problem, "score", record.get("score"))
+        else:
+            if (crowd := record.get("iscrowd", 0)) not in (0, 1) or isinstance(crowd, float):
+                add("iscrowd.value", "iscrowd must be 0 or 1", "Write 0 or 1.", "iscrowd", crowd)
+            number = record.get("id", i)
+            if not is_integer(number):
+                add("id.type", "the id of an annotation must be an integer", "Number them.", "id", number)
+            elif number in ids:
+                add("annotation.duplicate", "another annotation has this id", "Number them.", "id", number)
+            else:
+                ids.add(number)
         if findings.errors == before and index is not None:
-            ids.add(record.get("id", i))
             records[index].append(record)
             places[index].append(place)
     return records, places
@@ -108,21 +122,32 @@ def _read_videos(value: Any, findings: Findings) -> list[VideoRecord]:
     for i, one in enumerate(value if isinstance(value, list) else []):
         place = f"videos[{i}]"
         if not isinstance(one, dict):
-            findings.add("json.shape", "a video must be an object", "Check the file.", record=place)
+            message, remedy = "a video must be an object {...}", "Write id, height, width and file_names."
+            findings.add("json.shape", message, remedy, record=place, value=one)
             continue
         number, names = one.get("id"), one.get("file_names")
         problem = size_problem([one.get("height"), one.get("width")])
-        if not isinstance(number, int | str) or isinstance(number, bool) or number in videos:
-            message, remedy = "a video needs an id of its own", "Number the videos."
+        if not is_video_id(number) or number in videos:
+            message, remedy = "a video needs an id of its own, an integer or a string", "Number the videos."
             findings.add("video.id", message, remedy, record=place, field="id", value=number)
         elif problem:
-            findings.add("video.size", *problem, record=place, value=[one.get("height"), one.get("width")])
+            size = [one.get("height"), one.get("width")]
+            findings.add("video.size", *problem, record=place, field="height, width", value=size)
         elif not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
             message, remedy = "`file_names` must list the frames", "Name one file a frame."
-            findings.add("video.frames", message, remedy, record=place, field="file_names")
+            findings.add("video.frames", message, remedy, record=place, field="file_names", value=names)
         elif one.get("length", len(names)) != len(names):
-            message = f"`length` says {one['length']} frames, `file_names` has {len(names)}"
-            findings.add("video.length", message, "Mend one of them.", record=place, field="length")
+            message, remedy = (
+                f"`file_names` has {len(names)} frames, `length` says another number",
+                "Mend one of them.",
+            )
+            findings.add("video.length", message, remedy, record=place, field="length", value=one["length"])
+        elif one["height"] * one["width"] * len(names) > MAX_PIXELS:
+            message = (
+                f"{len(names)} frames of {one['height']} x {one['width']} have more than {MAX_PIXELS} pixels"
+            )
+            remedy = "Cut the video, or score it at a lower resolution."
+            findings.add("video.size", message, remedy, record=place, field="file_names")
         else:
             videos[number] = VideoRecord(number, int(one["height"]), int(one["width"]), tuple(names))
     if not videos and not findings.errors:

@@ -1,0 +1,195 @@
+"""Models from folders: `config.json` says which class, `model.safetensors` holds the weights."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from transformers.utils import logging as transformers_logging
+
+from entityseg.baselines.catalogue import FAMILIES, family_of
+from entityseg.baselines.models.config import SegmenterConfig
+from entityseg.baselines.models.cropformer import CropFormer
+from entityseg.baselines.models.mask2former import Mask2Former
+from entityseg.baselines.models.segmenter import SegmenterModel
+from entityseg.baselines.models.vita import VITA
+from entityseg.baselines.models.vmask2former import VMask2Former
+from entityseg.data.json_file import parse_json_file, require_type
+from entityseg.errors import Findings, InputError, UsageError, input_error, usage_error
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+_CLASSES: dict[str, type[SegmenterModel]] = {
+    "mask2former": Mask2Former,
+    "cropformer": CropFormer,
+    "vmask2former": VMask2Former,
+    "vita": VITA,
+}
+
+
+def model_class(name: str) -> type[SegmenterModel]:
+    """Return the class of a family.
+
+    Raises:
+        UsageError: there is no such family.
+
+    >>> model_class("cropformer").__name__
+    'CropFormer'
+    """
+    if name not in _CLASSES:
+        remedy = f"There are: {', '.join(FAMILIES)}."
+        raise usage_error("model.family", "no model family has this name", remedy, field="family", value=name)
+    return _CLASSES[name]
+
+
+def family_name(model: SegmenterModel) -> str:
+    """Return the name of a model's family.
+
+    Raises:
+        UsageError: it is of a class that is in none.
+    """
+    return _family([type(model).__name__], "the model")
+
+
+def new_model(config: SegmenterConfig) -> SegmenterModel:
+    """Return a model with random weights, of the class that `config.architectures` names.
+
+    Raises:
+        UsageError: it names none that there is.
+    """
+    return model_class(_family(config.architectures, "the configuration"))(config)
+
+
+def load_model(folder: str | Path, *, dtype: torch.dtype | None = None) -> SegmenterModel:
+    """Return the model of a folder, ready to predict (`eval`), on the processor.
+
+    Args:
+        folder: with `config.json` and `model.safetensors`, as `save_pretrained` or `models convert` write it.
+        dtype: of the weights; None: as they are stored.
+
+    Raises:
+        InputError: a file is missing or broken, no model of this package, or weights do not fit the configuration.
+    """
+    folder = Path(folder)
+    path = folder / CONFIG
+    described = require_type(parse_json_file(path), dict, "the configuration", str(path))
+    if described.get("model_type") != SegmenterConfig.model_type:
+        remedy = (
+            "Convert released weights with `entityseg models convert`, or give a folder that training wrote."
+        )
+        raise input_error(
+            "model.type",
+            "this is no model of entityseg",
+            remedy,
+            file=str(path),
+            field="model_type",
+            value=described.get("model_type"),
+        )
+    kind = model_class(_family(described.get("architectures"), str(path)))
+    config = _config(described, path)
+    weights = folder / WEIGHTS
+    if not weights.is_file():
+        message, remedy = "the model has no weights", "Copy the whole folder again."
+        raise input_error("model.weights", message, remedy, file=str(weights))
+    try:
+        with _quiet():
+            model, told = kind.from_pretrained(
+                folder,
+                config=config,
+                dtype=dtype or "auto",
+                local_files_only=True,
+                use_safetensors=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+            )
+    except SafetensorError as error:
+        message = f"the weights cannot be read: {error}"
+        remedy = "Copy the file again; it was probably cut off."
+        raise input_error("model.weights", message, remedy, file=str(weights)) from error
+    findings = Findings(str(weights))
+    remedy = "The file does not belong to this config.json; copy the folder again or convert it anew."
+    for name in sorted(told["missing_keys"]):
+        findings.add("model.missing", "the model needs a weight that is not there", remedy, record=name)
+    for name in sorted(told["unexpected_keys"]):
+        findings.add("model.unexpected", "a weight has no place in the model", remedy, record=name)
+    for name, stored, needed in sorted(told["mismatched_keys"]):
+        message = f"a weight has shape {tuple(stored)}, the model needs {tuple(needed)}"
+        findings.add("model.shape", message, remedy, record=name)
+    findings.raise_errors()
+    return model.eval()
+
+
+def save_model(model: SegmenterModel, folder: str | Path) -> None:
+    """Write `config.json` and `model.safetensors` into a folder.
+
+    Within `entityseg.files.atomic_folder`, the folder appears only when it is whole.
+
+    Raises:
+        OSError: the folder is not writable or the disk is full.
+    """
+    folder = Path(folder)
+    try:
+        with _quiet():
+            # One file, whatever its size: 222 million parameters are 0.9 GB.
+            model.save_pretrained(folder, max_shard_size="100GB")
+    except SafetensorError as error:
+        raise OSError(f"{folder / WEIGHTS} cannot be written: {error}") from error
+    for name in (CONFIG, WEIGHTS):
+        with open(folder / name, "rb") as file:
+            os.fsync(file.fileno())
+    # The library makes it readable for its owner alone; the configuration has the rights that the folder's files get.
+    (folder / WEIGHTS).chmod((folder / CONFIG).stat().st_mode & 0o777)
+
+
+def _family(architectures: object, file: str) -> str:
+    named = architectures[0] if isinstance(architectures, list) and len(architectures) == 1 else None
+    family = family_of(named) if isinstance(named, str) else None
+    if family is None:
+        known = ", ".join(one.architecture for one in FAMILIES.values())
+        raise input_error(
+            "model.architecture",
+            "the configuration does not name one model class that there is",
+            f"There are: {known}.",
+            file=file,
+            field="architectures",
+            value=architectures,
+        )
+    return family.name
+
+
+def _config(described: dict[str, object], path: Path) -> SegmenterConfig:
+    unknown = sorted(described.keys() - SegmenterConfig().to_dict().keys() - {"_name_or_path"})
+    if unknown:
+        message, remedy = (
+            "the configuration has a field that there is not",
+            "Take it out, or copy the file again.",
+        )
+        raise input_error("model.config", message, remedy, file=str(path), field=unknown[0])
+    try:
+        return SegmenterConfig(**described)
+    except UsageError as error:
+        raise InputError(replace(finding, file=str(path)) for finding in error.findings) from None
+    except (TypeError, ValueError) as error:
+        message = f"the configuration cannot be taken: {error}"
+        remedy = "Mend the field, or copy the folder again."
+        raise input_error("model.config", message, remedy, file=str(path)) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the library's bar and its report of keys, which we put into findings, off the terminal."""
+    bars = transformers_logging.is_progress_bar_enabled()
+    level = transformers_logging.get_verbosity()
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(level)
+        if bars:
+            transformers_logging.enable_progress_bar()

@@ -1,0 +1,127 @@
+"""The image processor: an image to the views that a network takes, as transformers' processors save and load."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import BatchFeature, ImageProcessingMixin
+
+from entityseg.baselines.views.cutting import MEAN, STD, ImageViews, Pixels, check_pixels, cut, stack
+from entityseg.baselines.views.regions import Scheme, check_crops, count_crops, crop_regions, network_size
+from entityseg.data.json_file import parse_json_file, require_type
+from entityseg.errors import Finding, InputError, MissingFileError, UsageError, input_error, usage_error
+
+FILE = "preprocessor_config.json"
+
+
+class ViewProcessor(ImageProcessingMixin):  # type: ignore[misc]
+    """Makes the views of an image: the whole, and its crops at the original resolution, each resized.
+
+    Args:
+        short_side: of each view in the network, in pixels.
+        max_side: what the longer side never passes.
+        crops: where crops lie (see `crop_regions`); `none` for models of one view.
+        crop_ratio: of a crop's sides to the image's.
+        crop_count: of random crops.
+        image_mean, image_std: of the channels R, G, B in pixel values (0 to 255).
+        size_divisor: height and width of the padded views are multiples of it.
+        seed: of random crops; every image gets the same ones, in shares of its sides.
+
+    Raises:
+        UsageError: a value that makes no sense, or an option that there is not.
+    """
+
+    model_input_names = ("pixel_values",)
+
+    def __init__(
+        self,
+        short_side: int = 800,
+        max_side: int = 1333,
+        crops: Scheme = "none",
+        crop_ratio: float = 0.7,
+        crop_count: int = 4,
+        image_mean: Sequence[float] = MEAN,
+        image_std: Sequence[float] = STD,
+        size_divisor: int = 32,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        unknown = set(kwargs) - {"image_processor_type"}
+        if unknown:
+            remedy = f"Take it out of {FILE}."
+            raise usage_error(
+                "processor.option", "the processor has no such option", remedy, field=min(unknown)
+            )
+        check_crops(crop_ratio, crops, crop_count)
+        if not 1 <= short_side <= max_side or size_divisor < 1:
+            message = "sides are at least 1, the shorter one not above the longer, the divisor at least 1"
+            raise usage_error("processor.side", message, "Give such numbers.", value=(short_side, max_side))
+        if len(image_mean) != 3 or len(image_std) != 3 or min(image_std) <= 0:
+            message = "mean and standard deviation need three numbers, the latter above 0"
+            raise usage_error("processor.mean", message, "Give such numbers.", value=(image_mean, image_std))
+        super().__init__()
+        self.short_side, self.max_side = int(short_side), int(max_side)
+        self.crops, self.crop_ratio, self.crop_count = crops, float(crop_ratio), int(crop_count)
+        self.image_mean, self.image_std = [float(v) for v in image_mean], [float(v) for v in image_std]
+        self.size_divisor, self.seed = int(size_divisor), int(seed)
+
+    @property
+    def view_count(self) -> int:
+        """Views of an image, the whole one included."""
+        return 1 + count_crops(self.crops, self.crop_count)
+
+    def cut(self, image: Pixels) -> ImageViews:
+        """Return the views of an image, uint8 [height, width, 3], at their network sizes.
+
+        Raises:
+            InputError: the image is of another kind, or has no pixel.
+        """
+        height, width = check_pixels(image).shape[:2]
+        generator = np.random.default_rng(self.seed)
+        crops = crop_regions(height, width, self.crop_ratio, self.crops, generator, count=self.crop_count)
+        regions = [(0, 0, width, height), *crops]
+        sizes = [network_size(y1 - y0, x1 - x0, self.short_side, self.max_side) for x0, y0, x1, y1 in regions]
+        return cut(image, regions, sizes)
+
+    def stack(self, images: Sequence[ImageViews], dtype: torch.dtype = torch.float32) -> Tensor:
+        """Return the views of images as the network takes them, [images, views, 3, height, width]."""
+        return stack(
+            [one.pixels for one in images], mean=self.image_mean, std=self.image_std, divisor=self.size_divisor,
+            dtype=dtype,
+        )  # fmt: skip
+
+    def __call__(self, images: Pixels | Sequence[Pixels]) -> Any:
+        """Return `pixel_values` [images, views, 3, height, width], and under `views` where each one lies."""
+        given = [images] if isinstance(images, np.ndarray) else list(images)
+        made = [self.cut(image) for image in given]
+        return BatchFeature({"pixel_values": self.stack(made), "views": [one.views for one in made]})
+
+    preprocess = __call__
+
+
+def load_processor(folder: str | Path) -> ViewProcessor:
+    """Return the processor that was saved with a model; nothing is fetched from anywhere.
+
+    Raises:
+        MissingFileError: the folder has no `preprocessor_config.json`.
+        InputError: the file is damaged, or says something that makes no sense.
+    """
+    path = Path(folder) / FILE
+    if not path.is_file():
+        remedy = "Name a folder that `entityseg train` or `entityseg models convert` wrote."
+        raise MissingFileError(Finding("processor.missing", "there is no such file", remedy, file=str(path)))
+    described = require_type(parse_json_file(path), dict, "the processor", str(path))
+    try:
+        return ViewProcessor(**described)
+    except UsageError as error:
+        raise InputError(replace(finding, file=str(path)) for finding in error.findings) from None
+    except (TypeError, ValueError) as error:
+        remedy = "Write it again (`ViewProcessor(...).save_pretrained(folder)`)."
+        message = f"a value is of the wrong kind: {error}"
+        raise input_error("processor.value", message, remedy, file=str(path)) from None

@@ -1,0 +1,123 @@
+"""Files that are no checkpoint: nothing in them runs, and each says what is wrong."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from entityseg.baselines.checkpoints import read_state
+from entityseg.errors import InputError, MissingFileError
+
+
+class Code:
+    """Unpickled, it makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.path),)
+
+
+def refused(path: Path, kind: str) -> str:
+    with pytest.raises(InputError) as error:
+        read_state(path)
+    found = list(error.value.findings)
+    assert {finding.kind for finding in found} == {kind}
+    assert all(finding.file == str(path) for finding in found)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_both_forms_of_torch_are_read(tmp_path: Path, legacy: bool) -> None:
+    weights = {"a.weight": torch.arange(6.0).view(2, 3), "b": torch.tensor(1.0)}
+    for held in ({"model": weights, "optimizer": {"state": [1, "x"]}}, weights):
+        path = tmp_path / "model.pth"
+        torch.save(held, path, _use_new_zipfile_serialization=not legacy)
+        found = read_state(path)
+        assert found.keys() == weights.keys()
+        assert all(torch.equal(found[name], weights[name]) for name in weights)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_code_in_a_checkpoint_is_not_run(tmp_path: Path, legacy: bool) -> None:
+    path = tmp_path / "model.pth"
+    held = {"model": {"a": torch.zeros(3)}, "extra": Code(tmp_path / "made")}
+    torch.save(held, path, _use_new_zipfile_serialization=not legacy)
+    text = refused(path, "checkpoint.code")
+    assert "posix.mkdir" in text or "nt.mkdir" in text
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_pickles_are_not_read(tmp_path: Path, protocol: int) -> None:
+    path = tmp_path / "R-50.pkl"
+    held = {"model": {"a": np.zeros(3)}, "extra": Code(tmp_path / "made")}
+    path.write_bytes(pickle.dumps(held, protocol=protocol))
+    with pytest.raises(InputError) as error:
+        read_state(path)
+    assert {finding.kind for finding in error.value.findings} <= {"checkpoint.code", "checkpoint.broken"}
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_file_cut_off_anywhere(tmp_path: Path, legacy: bool) -> None:
+    path = tmp_path / "model.pth"
+    torch.save({"model": {"a": torch.zeros(100)}}, path, _use_new_zipfile_serialization=not legacy)
+    data = path.read_bytes()
+    for size in (0, 1, 3, 10, len(data) // 3, len(data) // 2, len(data) - 200, len(data) - 1):
+        path.write_bytes(data[:size])
+        refused(path, "checkpoint.broken")
+
+
+def test_damage_within(tmp_path: Path) -> None:
+    """Whatever byte is changed, the answer is weights or a finding, never another error."""
+    path = tmp_path / "model.pth"
+    torch.save({"model": {"a": torch.zeros(4)}}, path)
+    data = path.read_bytes()
+    generator = np.random.default_rng(3)
+    broken = 0
+    for place in generator.choice(len(data), 150, replace=False):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 0x55]) + data[place + 1 :])
+        try:
+            read_state(path)
+        except InputError:
+            broken += 1
+    assert broken > 20
+
+
+@pytest.mark.parametrize("data", [b"<html>not found</html>", b"{}", b"\x00" * 500, bytes(range(256))])
+def test_files_of_other_kinds(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "model.pth"
+    path.write_bytes(data)
+    refused(path, "checkpoint.broken")
+
+
+@pytest.mark.parametrize(
+    ("held", "kind"),
+    [
+        ([torch.zeros(3)], "checkpoint.content"),
+        (torch.zeros(3), "checkpoint.content"),
+        ({"model": 3}, "checkpoint.content"),
+        ({"model": {}}, "checkpoint.empty"),
+        ({"model": {"a": "text"}}, "checkpoint.content"),
+        ({"model": {1: torch.zeros(3)}}, "checkpoint.content"),
+        ({"model": {"a": torch.zeros(3).to_sparse()}}, "checkpoint.content"),
+    ],
+)
+def test_checkpoints_without_weights(tmp_path: Path, held: Any, kind: str) -> None:
+    path = tmp_path / "model.pth"
+    torch.save(held, path)
+    refused(path, kind)
+
+
+def test_paths_that_are_no_files(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError):
+        read_state(tmp_path / "nothing.pth")
+    refused(tmp_path, "file.folder")

@@ -1,0 +1,128 @@
+"""Folders of weights as models of the harness."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from entityseg import registry
+from entityseg.baselines.inference.segmenter import FolderSegmenter, Mask2FormerSegmenter, match_categories
+from entityseg.cli.main import run
+from entityseg.data.records import Category
+from entityseg.errors import EntitySegError, InputError, MissingFileError, UsageError
+from entityseg.protocols import Segmenter, UsesCategories
+from tests.baselines.inference.conftest import Make
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="session")
+def mini(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from entityseg.data.mini.write import write_mini
+
+    folder = tmp_path_factory.mktemp("predict") / "mini"
+    write_mini(folder, scenes=4, jobs=1)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["mask2former", "cropformer"])
+def test_models_are_registered(weights: Make, name: str) -> None:
+    model = registry.load(name, {"path": str(weights(name)), "device": "cpu"})
+    assert isinstance(model, Segmenter) and isinstance(model, UsesCategories)
+    assert model.segment(IMAGE).masks.size == (60, 80)
+
+
+def test_the_harness_runs_them(
+    weights: Make, mini: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = weights("cropformer")
+    command = [
+        "bench", "run", "mini-entity-low", "--model", "cropformer", "--option", f"path={folder}", "--data",
+        str(mini), "--out", str(tmp_path / "run"), "--bootstrap", "0",
+    ]  # fmt: skip
+    assert run(command) == 0, capsys.readouterr().err
+    assert "AP^e" in capsys.readouterr().out
+
+
+def test_class_indices_become_category_ids(weights: Make) -> None:
+    folder = weights("mask2former", task="instance", num_labels=3)
+    categories = [Category(30, "a"), Category(10, "b"), Category(20, "c")]
+    model = FolderSegmenter(folder)
+    indices = model.segment(IMAGE).labels
+    model.use_categories(categories)
+    np.testing.assert_array_equal(model.segment(IMAGE).labels, np.array([30, 10, 20])[indices])
+    given = FolderSegmenter(folder, category_ids=[1, 2, 3])
+    np.testing.assert_array_equal(given.segment(IMAGE).labels, indices + 1)
+    with pytest.raises(UsageError, match="does not have"):
+        given.use_categories(categories)
+    with pytest.raises(UsageError, match="3 classes"):
+        FolderSegmenter(folder, category_ids=[1, 2])
+
+
+def test_entity_models_need_no_categories(weights: Make) -> None:
+    model = FolderSegmenter(weights("mask2former"))
+    model.use_categories([Category(5, "dog"), Category(6, "cat")])
+    assert (model.segment(IMAGE).labels == -1).all()
+
+
+def test_matching_names() -> None:
+    def named(*names: str) -> list[Category]:
+        return [Category(10 * i, name) for i, name in enumerate(names)]
+
+    # Names repeat in EntitySeg: in the same order, that is no trouble.
+    assert match_categories({0: "pipe", 1: "pipe"}, named("pipe", "pipe")) == [0, 10]
+    assert match_categories({0: "c", 1: "a"}, named("a", "b", "c")) == [20, 0]
+    assert match_categories({0: "LABEL_0", 1: "LABEL_1"}, named("a", "b")) == [0, 10]
+    assert match_categories({0: "0", 1: "1"}, named("a", "b")) == [0, 10]
+    for names, known in (
+        ({0: "a", 1: "x"}, named("a", "b")),
+        ({0: "pipe"}, named("pipe", "pipe")),
+        ({0: "LABEL_0"}, named("a", "b")),
+    ):
+        with pytest.raises(UsageError, match=r"model\.categories"):
+            match_categories(names, known)
+
+
+def test_wrong_folders_are_refused(weights: Make, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"holds a CropFormer.*cropformer"):
+        Mask2FormerSegmenter(weights("cropformer"))
+    with pytest.raises(MissingFileError):
+        FolderSegmenter(tmp_path)
+    half = tmp_path / "half"
+    half.mkdir()
+    (half / "config.json").write_bytes((weights("cropformer") / "config.json").read_bytes())
+    with pytest.raises(InputError, match="weights"):
+        FolderSegmenter(half)
+    with pytest.raises(UsageError, match=r"model\.device"):
+        FolderSegmenter(weights("mask2former"), device="abacus")
+    with pytest.raises(UsageError, match=r"inference\.option"):
+        FolderSegmenter(weights("mask2former"), outputs="B")  # type: ignore[arg-type]
+    with pytest.raises(EntitySegError, match=r"model\.options"):
+        registry.load("mask2former", {"path": str(tmp_path), "colour": "red"})
+
+
+def test_without_torch_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    import importlib.util
+
+    import entityseg.baselines.extra as extra
+
+    def find_spec(name: str) -> object:
+        return None if name == "torch" else importlib.util.find_spec(name)
+
+    monkeypatch.setattr(extra, "find_spec", find_spec)
+    with pytest.raises(UsageError, match=r"need torch.*pip install 'entityseg\[models\]'"):
+        FolderSegmenter("anywhere")
+
+
+def test_importing_the_segmenters_imports_no_torch() -> None:
+    import subprocess
+
+    code = (
+        "import sys, entityseg.baselines.inference.segmenter, entityseg.baselines.cli.predict;"
+        "print([n for n in ('torch', 'transformers', 'matplotlib') if n in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
