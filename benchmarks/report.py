@@ -266,7 +266,9 @@ def _drawn(
             figures += [f"{who} {shown(values.get(image), plain=plain)}" for who, values in others.items()]
             galleries.append(_gallery(one, "; ".join(figures)))
     if not galleries:
-        return Section("Images", ["This task has no pictures of single images."])
+        return Section(
+            "Images", ["There are no pictures: end to end, phrases need not be those of the truth."]
+        )
     css = [
         (f"rgb{MATCHED}", "found"),
         (f"rgb{MISSED}", "missed"),

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,6 +17,7 @@ from entityseg.data.json_file import require_there
 from entityseg.errors import Findings, InputError, input_error
 
 _WEIGHTS_KEY = "model"
+_ARRAYS = "state/"
 _AGAIN = "Download the file again; it was probably cut off."
 _UNSUPPORTED = re.compile(r"(?:GLOBAL|class):? ([\w.]+)")
 # What training keeps beside the weights, or what the sizes tell anyway.
@@ -29,7 +31,8 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     """Return the tensors of a `.pth` file by name, as stored.
 
     Args:
-        path: a file that `torch.save` wrote: `{"model": {...}}`, as detectron2 does, or the tensors themselves.
+        path: a file that `torch.save` wrote: `{"model": {...}}`, as detectron2 does, or the tensors themselves; or an
+            `.npz` of numpy with an array `state/<name>` for each.
 
     Raises:
         MissingFileError: there is no such file.
@@ -40,7 +43,7 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
         message = "this is a folder"
         raise input_error("file.folder", message, "Give the `.pth` file itself.", file=str(path))
     require_there(path)
-    held = _load(path)
+    held = _load_arrays(path) if path.suffix == ".npz" else _load(path)
     inner = held.get(_WEIGHTS_KEY, held) if isinstance(held, Mapping) else held
     if not isinstance(inner, Mapping):
         message = f"the file holds a {type(inner).__name__}, not weights by name"
@@ -118,6 +121,18 @@ def _renamed(name: str) -> str:
     return name.replace(f"{PREDICTOR}static_query.", f"{PREDICTOR}query_feat.", 1)
 
 
+def _load_arrays(path: Path) -> dict[str, Any]:
+    try:
+        # numpy leaves a file open that it opened itself and finds broken.
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+            names = [name for name in arrays.files if name.startswith(_ARRAYS)]
+            return {name.removeprefix(_ARRAYS): torch.from_numpy(arrays[name]) for name in names}
+    except Exception as error:
+        # As for torch's files: damage can end anywhere in the reader.
+        message = f"the file cannot be read: {_first_line(error)}"
+        raise input_error("checkpoint.broken", message, _AGAIN, file=str(path)) from error
+
+
 def _load(path: Path) -> Any:
     with open(path, "rb") as file:
         start = file.read(4)
@@ -138,9 +153,12 @@ def _load(path: Path) -> Any:
         raise input_error("checkpoint.broken", message, _AGAIN, file=str(path)) from error
     except Exception as error:
         # Damage can end anywhere in torch's reader: RuntimeError, EOFError, KeyError, struct.error and others.
-        told = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        message = f"the file cannot be read: {told[:200]}"
+        message = f"the file cannot be read: {_first_line(error)}"
         raise input_error("checkpoint.broken", message, _AGAIN, file=str(path)) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
 
 
 def _has_code(path: Path, value: str | None = None) -> InputError:

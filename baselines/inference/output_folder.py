@@ -84,6 +84,9 @@ class OutputFolder:
         write_json(run, {"settings": wanted, "images": images}, indent=True)
         for name in _FOLDERS:
             (self.path / name).mkdir(exist_ok=True)
+            # Hidden files are what killed runs were writing.
+            for leftover in (self.path / name).glob(".*"):
+                leftover.unlink()
         remove_leftovers(self.path / PREDICTIONS)
 
     def load(self, image_id: str, path: Path) -> LoadedImage | InputError | str:

@@ -11,6 +11,7 @@ The folder that is written:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -129,11 +130,18 @@ def find_images(path: Path) -> dict[str, Path]:
     ids = ["__".join(name.with_suffix("").parts) for name in names]
     # Of files that differ in their ending alone, all keep it. Some file systems do not tell capitals apart.
     folded = [one.casefold() for one in ids]
-    ids = [
-        one if folded.count(one.casefold()) == 1 else "__".join(name.parts)
-        for one, name in zip(ids, names, strict=True)
-    ]
-    return dict(zip(ids, found, strict=True))
+    counts = Counter(folded)
+    chosen: dict[str, Path] = {}
+    taken: set[str] = set()
+    for one, fold, name, file in zip(ids, folded, names, found, strict=True):
+        base = one if counts[fold] == 1 else "__".join(name.parts)
+        image_id, number = base, 1
+        while image_id.casefold() in taken:
+            number += 1
+            image_id = f"{base}~{number}"
+        taken.add(image_id.casefold())
+        chosen[image_id] = file
+    return chosen
 
 
 def _hidden(path: Path) -> bool:

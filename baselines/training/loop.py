@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate import Accelerator
 from accelerate.utils import gather_object
 
 from entityseg.baselines.models import SegmenterModel, load_model
@@ -71,7 +71,7 @@ def train(config: TrainingConfig, out: str | Path, *, live: bool = False) -> Out
             the checkpoints before it stay.
         OSError: a file could not be written, such as on a full disk; the checkpoints before it stay.
     """
-    accelerator = Accelerator(kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])
+    accelerator = Accelerator()
     folder = Path(out)
     with _deterministic(accelerator.device), Stop() as stop:
         data = building.open_data(config)

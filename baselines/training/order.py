@@ -35,9 +35,8 @@ class Order:
     def items(self, step: int) -> list[Item]:
         """Return the images of a step; a batch may end one pass and begin the next.
 
-        >>> order = Order(images=3, batch=2, seed=0)
-        >>> sorted(order.items(0) + order.items(1))
-        [(0, 0), (0, 1), (1, 0), (2, 0)]
+        >>> sorted(Order(images=3, batch=3, seed=0).items(1))
+        [(0, 1), (1, 1), (2, 1)]
         """
         first = step * self.batch
         return [self._item(first + place) for place in range(self.batch)]

@@ -18,14 +18,14 @@ from entityseg.benchmarks.harness.adapter import Adapter, Pictured, checked_size
 from entityseg.data.json_file import parse_json_file
 from entityseg.data.threads import Progress
 from entityseg.data.video.tubes import TubeSet, VideoRecord, stack_frames
-from entityseg.data.video.vipseg import PRED_FOLDERS, PanopticVideo, PanopticVideos
+from entityseg.data.video.vipseg import PRED_FOLDERS, PanopticVideo, PanopticVideos, read_vipseg
 from entityseg.errors import Findings, input_error
 from entityseg.files import atomic_folder, write_json
 from entityseg.masks import RunLengths, are_disjoint, crop, union
 from entityseg.masks.coco import to_coco
 from entityseg.metrics.result import Score
 from entityseg.predictions.panoptic_videos import FILE_NAME, write_panoptic_videos
-from entityseg.predictions.tubes import write_tube_predictions
+from entityseg.predictions.tubes import read_tube_predictions, write_tube_predictions
 from entityseg.protocols import Oracle, Segmentation, UsesCategories
 
 _ENTITY = 1
@@ -47,10 +47,6 @@ class _VideosAdapter(Adapter):
         """Tell the model the categories, if it asks."""
         if isinstance(model, UsesCategories):
             model.use_categories(self.gt.categories)
-
-    @abstractmethod
-    def answer(self, index: int) -> Segmentation:
-        """Return the truth of a video, frames side by side."""
 
     def frame(self, video: VideoRecord, name: str) -> Path:
         """Return where a frame's picture is."""
@@ -92,9 +88,35 @@ class _VideosAdapter(Adapter):
             progress=progress, **mode_option(mode), **options,
         )  # fmt: skip
 
+    @abstractmethod
+    def segments(self, tubes: Any, index: int) -> Segmentation:
+        """Return what a side has in a video, frames side by side; without crowds and what has no pixel."""
+
+    @abstractmethod
+    def read(self, path: Path) -> Any:
+        """Read predictions; `segments` takes what it gives."""
+
+    def answer(self, index: int) -> Segmentation:
+        """Return the truth of a video, frames side by side."""
+        return self.segments(self.gt, index)
+
     def pictures(self, path: Path, ids: Sequence[Any]) -> Iterator[Pictured]:
-        """Give nothing: a page of still pictures says little about tubes."""
-        return iter(())
+        """Give the middle frame of each video."""
+        predictions = self.read(path)
+        index_of = {video.id: index for index, video in enumerate(self.gt.videos)}
+        for video_id in ids:
+            index = index_of[video_id]
+            video = self.gt.videos[index]
+            middle = video.length // 2
+            gt, pred = (self.segments(side, index) for side in (self.gt, predictions))
+            true, found = (self.frames_of(one.masks, video)[middle] for one in (gt, pred))
+            shown = np.flatnonzero(found.areas > 0)
+            name = video.file_names[middle]
+            picture = self.frame(video, name)
+            yield Pictured(
+                f"{video.id}, frame {middle + 1} of {video.length}", picture if picture.exists() else None,
+                video.size, true[np.flatnonzero(true.areas > 0)], found[shown], pred.scores[shown],
+            )  # fmt: skip
 
     def frames_of(self, masks: RunLengths, video: VideoRecord) -> list[RunLengths]:
         """Cut masks of frames side by side into those of each frame."""
@@ -110,19 +132,28 @@ class TubesAdapter(_VideosAdapter):
 
     file: ClassVar[str] = "predictions.json"
 
-    def answer(self, index: int) -> Segmentation:
-        """Return the true tubes."""
-        gt: TubeSet = self.truth.value
-        findings = Findings(gt.file)
-        masks = gt.tubes(index, findings).masks
+    @property
+    def agnostic(self) -> bool:
+        """Whether categories have no say."""
+        return self.truth.task.options.get("task") == "uvo"
+
+    def segments(self, tubes: TubeSet, index: int) -> Segmentation:
+        """Return the tubes of a video."""
+        findings = Findings(tubes.file)
+        masks = tubes.tubes(index, findings).masks
         findings.raise_errors()
-        kept = np.flatnonzero((gt.column(index, "iscrowd") == 0) & (masks.areas > 0))
-        labels = gt.column(index, "category_id").astype(np.int64)
-        return Segmentation(masks[kept], np.ones(len(kept)), labels[kept])
+        kept = np.flatnonzero((tubes.column(index, "iscrowd") == 0) & (masks.areas > 0))
+        labels = tubes.column(index, "category_id").astype(np.int64)
+        scores = tubes.column(index, "score", 1.0).astype(np.float64)
+        return Segmentation(masks[kept], scores[kept], labels[kept])
+
+    def read(self, path: Path) -> TubeSet:
+        """Read predicted tubes."""
+        gt: TubeSet = self.truth.value
+        return read_tube_predictions(path, gt, agnostic=self.agnostic)
 
     def predict(self, model: Any, units: Sequence[int], path: Path) -> None:
         """Write the tubes of some videos."""
-        agnostic = self.truth.task.options.get("task") == "uvo"
         records = []
         for index in units:
             video, found = self.gt.videos[index], self.ask(model, index)
@@ -133,7 +164,7 @@ class TubesAdapter(_VideosAdapter):
                 records.append(
                     {
                         "video_id": video.id,
-                        "category_id": _ENTITY if agnostic else label,
+                        "category_id": _ENTITY if self.agnostic else label,
                         "score": score,
                         "segmentations": [frame[row] for frame in frames],
                     }
@@ -146,11 +177,10 @@ class PanopticVideosAdapter(_VideosAdapter):
 
     file: ClassVar[str] = "predictions"
 
-    def answer(self, index: int) -> Segmentation:
-        """Return the true segments."""
-        gt: PanopticVideos = self.truth.value
-        findings = Findings(gt.file)
-        video = gt.decode(index, findings)
+    def segments(self, tubes: PanopticVideos, index: int) -> Segmentation:
+        """Return the segments of a video."""
+        findings = Findings(tubes.file)
+        video = tubes.decode(index, findings)
         findings.raise_errors()
         n, length = len(video.ids), self.gt.videos[index].length
         together = RunLengths.concatenate(list(video.masks))
@@ -159,6 +189,11 @@ class PanopticVideosAdapter(_VideosAdapter):
         masks = stack_frames(together[order], length)
         kept = np.flatnonzero(~video.crowd & (masks.areas > 0))
         return Segmentation(masks[kept], np.ones(len(kept)), video.categories[kept])
+
+    def read(self, path: Path) -> PanopticVideos:
+        """Read predicted segments."""
+        gt: PanopticVideos = self.truth.value
+        return read_vipseg(path, gt=gt)
 
     def frame(self, video: VideoRecord, name: str) -> Path:
         """Return where a frame's picture is."""

@@ -240,7 +240,7 @@ def _tubes(gt: list[Rles], pred: list[Rles]) -> float:
     metric = VideoAP()
     scores = np.linspace(1, 0, len(pred))
     kinds = [np.ones(len(one), np.int64) for one in (gt, pred)]
-    metric.update(0, *sides, scores, gt_categories=kinds[0], pred_categories=kinds[1])
+    metric.update(0, sides[0], sides[1], scores, gt_categories=kinds[0], pred_categories=kinds[1])
     return metric.compute()["AP"] or 0.0
 
 

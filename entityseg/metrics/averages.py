@@ -24,7 +24,7 @@ def total(weights: Int64Array, values: ArrayLike) -> Float64Array:
     if len(weights) == 1:
         return np.array([math.fsum((weights[0] * column).tolist())])
     # Not `@`, whose last bits hang on the number of threads of the linear algebra library.
-    result: Float64Array = np.einsum("bi,i->b", weights, column)
+    result: Float64Array = np.einsum("bi,i->b", weights.astype(np.float64), column)
     return result
 
 
@@ -34,7 +34,7 @@ def column_totals(weights: Int64Array, values: Float64Array) -> Float64Array:
     >>> column_totals(np.array([[1, 2], [0, 1]]), np.array([[5.0, 1.0], [7.0, 0.5]])).tolist()
     [[19.0, 2.0], [7.0, 0.5]]
     """
-    result: Float64Array = np.einsum("bi,ik->bk", weights, values)
+    result: Float64Array = np.einsum("bi,ik->bk", weights.astype(np.float64), values)
     return result
 
 

@@ -71,8 +71,8 @@ class EntityAP(Table[ImageMatches]):
         return None if np.isnan(curves).any() else curves
 
     def per_image(self) -> dict[ImageId, dict[str, float | None]]:
-        """Return AP, AP50, AP75 and AR@100 of each image alone."""
-        names = ("AP", "AP50", "AP75", "AR@100")
+        """Return AP, AP50, AP75, AR@100 and AR@100@.5 of each image alone."""
+        names = ("AP", "AP50", "AP75", "AR@100", "AR@100@.5")
         return {unit: {name: values[name] for name in names} for unit, values in self.per_unit().items()}
 
 

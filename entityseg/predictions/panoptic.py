@@ -16,10 +16,10 @@ from entityseg.data.formats import _png_files as png
 from entityseg.data.formats._panoptic_records import read_segments
 from entityseg.data.formats._png_source import PngSource
 from entityseg.data.formats.coco_panoptic import FILE_NAME, FOLDER_NAME, png_folders
-from entityseg.data.json_file import parse_json_file, require_type
+from entityseg.data.json_file import parse_json_file, require_there, require_type
 from entityseg.data.peek import peek
 from entityseg.data.records import Dataset
-from entityseg.errors import Finding, Findings, InputError, MissingFileError
+from entityseg.errors import Finding, Findings, InputError
 from entityseg.files import atomic_file
 from entityseg.masks import to_panoptic_png
 from entityseg.predictions.records import Predictions
@@ -120,9 +120,7 @@ def write_panoptic_predictions(path: str | Path, predictions: Predictions) -> No
 
 def _json_of(path: Path) -> Path:
     """Return the JSON file: the path itself, or that of a folder."""
-    if not path.exists():
-        message = "there is no such file or folder"
-        raise MissingFileError(Finding("file.missing", message, "Check the path.", file=str(path)))
+    require_there(path)
     if not path.is_dir():
         return path
     found = sorted(path.glob("*.json"))

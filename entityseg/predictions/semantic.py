@@ -21,10 +21,10 @@ from entityseg.data.coco_json import read_categories
 from entityseg.data.coco_records import Wanted
 from entityseg.data.formats._png_files import located, refuse_colour
 from entityseg.data.formats.semantic import CATEGORIES_NAME, IGNORE, labels_of
-from entityseg.data.json_file import parse_json_file
+from entityseg.data.json_file import parse_json_file, require_there
 from entityseg.data.records import Dataset, ImageRecord
 from entityseg.data.views import checked_masks
-from entityseg.errors import Finding, Findings, InputError, MissingFileError
+from entityseg.errors import Finding, Findings, InputError
 from entityseg.files import atomic_file
 from entityseg.masks import RunLengths, from_panoptic_png, to_id_map
 from entityseg.masks.runlengths import Int64Array
@@ -71,9 +71,7 @@ def read_semantic_predictions(path: str | Path, gt: Dataset) -> SemanticPredicti
             is asked for.
     """
     path = Path(path)
-    if not path.exists():
-        message = "there is no such file or folder"
-        raise MissingFileError(Finding("file.missing", message, "Check the path.", file=str(path)))
+    require_there(path)
     return _read_maps(path, gt) if path.is_dir() else _read_list(path, gt)
 
 

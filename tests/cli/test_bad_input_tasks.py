@@ -575,7 +575,8 @@ def test_pickles_run_no_code(scorer: Scorer) -> None:
 
     instances = write(scorer.folder / "refcoco" / "instances.json", TASKS["referring"].files["instances.json"])
     ref = {"ref_id": 1, "image_id": 1, "ann_id": 1, "split": "val", "sentences": [{"sent_id": 1, "sent": "left"}]}
-    command = ["data", "refs", str(instances.parent), str(scorer.folder / "out"), "--no-counts"]
+    out = str(scorer.folder / "out")
+    command = ["data", "refs", str(instances.parent), "--out", out, "--no-counts"]
     for content, kinds in (
         (pickle.dumps([ref, Evil()]), {"pickle.refused"}),
         (pickle.dumps([ref])[:-5], {"pickle.broken"}),

@@ -45,6 +45,19 @@ def test_both_forms_of_torch_are_read(tmp_path: Path, legacy: bool) -> None:
         assert all(torch.equal(found[name], weights[name]) for name in weights)
 
 
+def test_arrays_of_numpy_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "model.npz"
+    np.savez(path, **{"state/a.weight": np.ones((2, 3), np.float32), "input/x": np.zeros(2)})
+    found = read_state(path)
+    assert found.keys() == {"a.weight"} and torch.equal(found["a.weight"], torch.ones(2, 3))
+    np.savez(path, **{"state/a": np.array([{"an": "object"}], dtype=object)})
+    refused(path, "checkpoint.broken")
+    np.savez(path, x=np.zeros(2))
+    refused(path, "checkpoint.empty")
+    path.write_bytes(path.read_bytes()[:50])
+    refused(path, "checkpoint.broken")
+
+
 @pytest.mark.parametrize("legacy", [False, True])
 def test_code_in_a_checkpoint_is_not_run(tmp_path: Path, legacy: bool) -> None:
     path = tmp_path / "model.pth"

@@ -143,6 +143,7 @@ def test_killed_at_any_image_it_goes_on(tmp_path: Path) -> None:
         out = tmp_path / str(dies_at)
         with pytest.raises(Killed):
             predict_images(Halves(dies_at), photos, out)
+        (out / "json" / ".part-0123456789ab-3.json").write_text("half")
         rest = predict_images(Halves(), photos, out)
         assert (rest.predicted, rest.reused) == (4 - dies_at, dies_at)
         assert digests(out) == digests(tmp_path / "whole")
@@ -211,6 +212,18 @@ def test_nothing_found_is_said(tmp_path: Path) -> None:
     done = predict_images(Halves(), tmp_path / "x.png", tmp_path / "out", threshold=0.99)
     assert done.masks == 0
     assert read_predictions(tmp_path / "out" / "predictions.jsonl", None).listed.tolist() == [True]
+
+
+def test_every_image_has_an_id_of_its_own(tmp_path: Path) -> None:
+    for name in ("a.png", "A.jpg", "s/b.png", "s__b.png", "c.png", "c.png.png", "c.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    found = find_images(tmp_path)
+    assert len(found) == 7 and len({one.casefold() for one in found}) == 7
+    assert {path.relative_to(tmp_path).as_posix(): one for one, path in found.items()} == {
+        "A.jpg": "A.jpg", "a.png": "a.png", "c.jpg": "c.jpg", "c.png": "c.png", "c.png.png": "c.png~2",
+        "s/b.png": "s__b.png", "s__b.png": "s__b.png~2",
+    }  # fmt: skip
 
 
 def test_usage_errors(tmp_path: Path, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -47,11 +47,13 @@ def test_mask2former_equals_the_release(read) -> None:
     close(found.image.masks[-1].reshape(arrays["decoder/masks"].shape), arrays["decoder/masks"])
 
 
+@pytest.mark.parametrize("kind", ["pth", "npz"])
 @torch.no_grad()
-def test_cropformer_equals_the_release_through_a_file(read, tmp_path: Path) -> None:
+def test_cropformer_equals_the_release_through_a_file(read, golden: Path, kind: str, tmp_path: Path) -> None:
     state, arrays = read("cropformer")
-    torch.save({"model": state, "iteration": 7}, tmp_path / "model.pth")
-    convert_file(tmp_path / "model.pth", tmp_path / "model")
+    torch.save({"model": state, "iteration": 7}, tmp_path / "cropformer.pth")
+    source = golden / "cropformer.npz" if kind == "npz" else tmp_path / "cropformer.pth"
+    convert_file(source, tmp_path / "model")
     model = load_model(tmp_path / "model", dtype=torch.float64)
     found = model(network_input(arrays["input/views"]))
     close(found.image.logits[-1], arrays["image_decoder/logits"])

@@ -200,10 +200,9 @@ def test_half_precision_stays_finite(name: str, backbone: str) -> None:
     assert all(one.grad is None or one.grad.isfinite().all() for one in model.parameters())
 
 
-@pytest.mark.parametrize("name", ["mask2former", "cropformer"])
 @torch.no_grad()
-def test_the_compiler_finds_no_break(name: str) -> None:
-    model = make(name, decoder_layers=1)
+def test_the_compiler_finds_no_break() -> None:
+    model = make("cropformer", decoder_layers=1)
     compiled = torch.compile(model, backend="eager", fullgraph=True, dynamic=False)
-    given = pixels(1, views_of(name), 32, 64)
+    given = pixels(1, 3, 32, 64)
     torch.testing.assert_close(compiled(given).answer.masks[-1], model(given).answer.masks[-1])

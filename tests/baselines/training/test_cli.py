@@ -124,3 +124,32 @@ def test_killed_and_terminated_processes_end_with_the_same_bits(small, tmp_path:
     assert last.returncode == 0, stderr
     one, other = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "parts"))
     assert one == other
+
+
+@pytest.mark.slow
+def test_two_processes_train_and_score_together(small, tmp_path: Path) -> None:
+    from entityseg.baselines.models import load_model
+    from entityseg.baselines.training.loop import LOG
+    from entityseg.baselines.training.trackers import read_log
+
+    overrides = ["schedule.steps=4", "run.batch=4", "run.accumulate=2", "run.checkpoint_every=2"]
+    import yaml
+
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(small("cropformer", *overrides).resolved()))
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m",
+        "entityseg.cli.main", "train", str(tmp_path / "c.yaml"), "--out", str(tmp_path / "out"),
+    ]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = read_log(tmp_path / "out" / LOG)
+    assert [line["step"] for line in lines if "loss" in line] == [1, 2, 3, 4]
+    assert "AP^e" in lines[-1]
+    load_model(tmp_path / "out")
+    # Another number of processes would draw other random numbers.
+    single = subprocess.run(
+        command[:1] + command[6:], capture_output=True, text=True, env=environment, check=False
+    )
+    assert single.returncode == 2
+    assert "number of processes" in single.stderr

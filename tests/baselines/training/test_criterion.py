@@ -282,3 +282,18 @@ def test_uncertain_points_are_where_the_sign_changes(seed: int, importance: floa
     # The nearest `kept` of 300 uniform points lie in a band of about `kept / 300` of the width.
     assert not len(away) or away.max() < 0.5 * kept / 300 + 0.12
     assert kept == 100 or (points[:, kept:, 0] - 0.5).abs().max() > 0.3
+
+
+@pytest.mark.parametrize("entities", [0, 2])
+@pytest.mark.parametrize("family", ["mask2former", "cropformer", "vmask2former", "vita"])
+def test_every_parameter_gets_a_gradient_in_every_step(family: str, entities: int) -> None:
+    """Several processes wait for the gradients of all parameters, in a batch without an entity too."""
+    from entityseg.baselines.models import new_model, tiny_config
+
+    torch.manual_seed(0)
+    model = new_model(tiny_config(family)).train()
+    views = 1 if family == "mask2former" else 2
+    wanted = FakeTarget(torch.zeros(entities, dtype=torch.int64), torch.rand(entities, views, 64, 64) < 0.5)
+    output = model(torch.randn(1, views, 3, 64, 64))
+    criterion()(output, [wanted], (64, 64)).total.backward()
+    assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
