@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import gather_object
+from accelerate.utils import broadcast_object_list, gather_object
 
 from entityseg.baselines.models import SegmenterModel, load_model
 from entityseg.baselines.training import building, outcome
@@ -43,7 +43,7 @@ from entityseg.baselines.training.trackers import (
     WandbTracker,
 )
 from entityseg.baselines.views import Batch, ViewProcessor
-from entityseg.errors import input_error, usage_error
+from entityseg.errors import EntitySegError, input_error, usage_error
 
 CHECKPOINTS = "checkpoints"
 LOG = "log.jsonl"
@@ -76,7 +76,7 @@ def train(config: TrainingConfig, out: str | Path, *, live: bool = False) -> Out
     with _deterministic(accelerator.device), Stop() as stop:
         data = building.open_data(config)
         trajectory = outcome.trajectory(config, data.digest(), accelerator.num_processes)
-        finished = outcome.claim(folder, config, trajectory, write=accelerator.is_main_process)
+        finished = _claim(folder, config, trajectory, accelerator)
         if finished is not None:
             return finished
         return _Training.begin(config, data, folder, accelerator, trajectory, live=live).run(stop)
@@ -336,6 +336,21 @@ class _Training:
             outcome.write_result(made, self.config, self.position, shown, self.processor)
         self.accelerator.wait_for_everyone()
         return made
+
+
+def _claim(folder: Path, config: TrainingConfig, trajectory: str, accelerator: Accelerator) -> Outcome | None:
+    """Let the first process take the folder, and tell all what came of it; see `outcome.claim`."""
+    answer: list[Outcome | EntitySegError | None] = [None]
+    if accelerator.is_main_process:
+        try:
+            answer = [outcome.claim(folder, config, trajectory)]
+        except EntitySegError as error:
+            answer = [error]
+    if accelerator.num_processes > 1:
+        broadcast_object_list(answer)
+    if isinstance(answer[0], EntitySegError):
+        raise answer[0]
+    return answer[0]
 
 
 def _evaluation(config: TrainingConfig, data: building.TrainingData) -> Evaluation | None:

@@ -78,7 +78,7 @@ def trajectory(config: TrainingConfig, data: str, processes: int) -> str:
     return hashlib.sha256(orjson.dumps(everything, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def claim(folder: Path, config: TrainingConfig, trajectory: str, *, write: bool) -> Outcome | None:
+def claim(folder: Path, config: TrainingConfig, trajectory: str) -> Outcome | None:
     """Take a folder for a training, or return what came of it if it is finished.
 
     Raises:
@@ -104,9 +104,8 @@ def claim(folder: Path, config: TrainingConfig, trajectory: str, *, write: bool)
         raise usage_error(
             "training.out", "the folder is not empty, and holds no training", remedy, file=str(folder)
         )
-    if write:
-        value = {"sha256": config.digest(), "trajectory": trajectory, "config": config.resolved()}
-        write_json(settings, {**value, "environment": environment()}, indent=True)
+    value = {"sha256": config.digest(), "trajectory": trajectory, "config": config.resolved()}
+    write_json(settings, {**value, "environment": environment()}, indent=True)
     return None
 
 

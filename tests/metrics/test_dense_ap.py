@@ -107,7 +107,7 @@ def random_tubes(rng: np.random.Generator, n: int) -> list[NDArray[np.bool_]]:
     """Masks of 2 frames of 300 x 300 side by side, in all three sizes; some miss a frame, some are seen nowhere."""
     found = []
     for _ in range(n):
-        size = rng.choice([60, 150, 290])
+        size = rng.choice([60, 110, 150, 270])
         mask = np.zeros((300, 600), bool)
         for start in (0, 300):
             y, x = rng.integers(0, 300 - size + 1, 2)
