@@ -31,7 +31,7 @@ from entityseg.baselines.training.criterion import Criterion, Losses
 from entityseg.baselines.training.evaluation import MAIN, Evaluation, evenly
 from entityseg.baselines.training.loading import load_batches
 from entityseg.baselines.training.order import Batches, Order
-from entityseg.baselines.training.outcome import Outcome
+from entityseg.baselines.training.outcome import CHECKPOINTS, Outcome
 from entityseg.baselines.training.schedule import lr_factor, make_optimizer, set_lr
 from entityseg.baselines.training.stopping import Stop
 from entityseg.baselines.training.trackers import (
@@ -45,7 +45,6 @@ from entityseg.baselines.training.trackers import (
 from entityseg.baselines.views import Batch, ViewProcessor
 from entityseg.errors import EntitySegError, input_error, usage_error
 
-CHECKPOINTS = "checkpoints"
 LOG = "log.jsonl"
 _PRECISIONS = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 

@@ -13,6 +13,7 @@ import orjson
 import torch
 
 from entityseg.baselines.models.loading import WEIGHTS, save_model
+from entityseg.baselines.training.checkpoints import find_checkpoints
 from entityseg.baselines.training.reading import file_digest
 from entityseg.baselines.training.starting import start_from
 from entityseg.data.json_file import parse_json_file
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 SETTINGS = "training_config.json"
 RESULT = "training_result.json"
+CHECKPOINTS = "checkpoints"
 _PACKAGES = ("entityseg", "torch", "transformers", "accelerate", "safetensors", "numpy")
 # Settings that do not decide the weights: where things lie, how often something is written, what is scored.
 _FREE_RUN = ("checkpoint_every", "keep", "log_every", "trackers")
@@ -90,7 +92,9 @@ def claim(folder: Path, config: TrainingConfig, trajectory: str) -> Outcome | No
     settings = folder / SETTINGS
     if settings.is_file():
         before = parse_json_file(settings)
-        if not isinstance(before, dict) or before.get("trajectory") != trajectory:
+        begun = (folder / RESULT).is_file() or find_checkpoints(folder / CHECKPOINTS)
+        # What failed before its first checkpoint leaves nothing to lose.
+        if begun and (not isinstance(before, dict) or before.get("trajectory") != trajectory):
             message = (
                 "the folder holds a training with other settings, other data or another number of processes"
             )

@@ -38,7 +38,7 @@ class JsonlTracker:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
             lines = path.read_bytes().splitlines(keepends=True)
-            kept = [line for line in lines if _step_of(line) <= done]
+            kept = [line for line in lines if done and _step_of(line) <= done]
             if len(kept) < len(lines):
                 write_bytes(path, b"".join(kept))
         self._file = open(path, "ab")  # noqa: SIM115 - open as long as the training

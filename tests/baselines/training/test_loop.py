@@ -16,7 +16,8 @@ from safetensors.torch import load_file
 from entityseg.baselines.models import load_model
 from entityseg.baselines.training import loop
 from entityseg.baselines.training.checkpoints import find_checkpoints
-from entityseg.baselines.training.loop import CHECKPOINTS, LOG, train
+from entityseg.baselines.training.loop import LOG, train
+from entityseg.baselines.training.outcome import CHECKPOINTS
 from entityseg.baselines.training.trackers import read_log
 from entityseg.baselines.views import load_processor
 from entityseg.errors import InputError, UsageError
@@ -289,6 +290,19 @@ def test_a_checkpoint_with_code_is_not_run(small, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         load_state(tmp_path)
     assert not (tmp_path / "attacked").exists()
+
+
+def test_a_start_that_failed_may_be_mended(small, tmp_path: Path) -> None:
+    settings = ["schedule.steps=1", "data.validation=null"]
+    with pytest.raises(UsageError, match=r"model\.weights=FOLDER"):
+        train(small("mask2former", *settings, "model.pretraining=coco"), tmp_path / "a")
+    train(small("mask2former", *settings), tmp_path / "a")
+    weights = [f"model.weights={tmp_path / 'a'}", "model.pretraining=coco", "run.seed=3"]
+    train(small("cropformer", *settings, *weights), tmp_path / "b")
+    start = read_log(tmp_path / "b" / LOG)[0]["start"]
+    assert start["unused"] == 0
+    assert start["fresh"] == len(start["fresh_names"]) > 0
+    assert all(name.startswith("association") for name in start["fresh_names"])
 
 
 @pytest.mark.parametrize("workers", [0, 1])
