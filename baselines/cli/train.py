@@ -28,7 +28,7 @@ app = typer.Typer(
         "entityseg train --list",
         "entityseg data mini mini && entityseg train tiny-cropformer --data mini --out runs/tiny",
         "entityseg train cropformer-swin-tiny --data EntitySeg --out runs/c model.weights=coco optimizer.lr=2e-4",
-        "accelerate launch --num_processes 8 -m entityseg train my.yaml --out runs/mine run.accumulate=2",
+        "accelerate launch --num_processes 8 -m entityseg.cli.main train my.yaml --out runs/mine",
         "entityseg train tiny-cropformer --data mini --show",
     ),
 )

@@ -189,6 +189,9 @@ class _Training:
                     saved = done
                 if asked and done < steps:
                     return Outcome("stopped", saved, self.folder, self.figures, stop.signal)
+            if not self.figures:
+                # It was stopped between the last checkpoint and the result.
+                self._evaluate()
             return self._finish()
         finally:
             self.tracker.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import shutil
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -165,12 +166,15 @@ def write_result(
     processor: ViewProcessor,
 ) -> None:
     """Write the model and the result into the training's folder; the result comes last, and says that all is there."""
-    with atomic_folder(made.folder / "finished") as temporary:
+    finished = made.folder / "finished"
+    # Of a run that died while it moved the files.
+    shutil.rmtree(finished, ignore_errors=True)
+    with atomic_folder(finished) as temporary:
         save_model(model, temporary)
         processor.save_pretrained(temporary)
-    for path in sorted((made.folder / "finished").iterdir()):
+    for path in sorted(finished.iterdir()):
         path.replace(made.folder / path.name)
-    (made.folder / "finished").rmdir()
+    finished.rmdir()
     sync_folder(made.folder)
     result = {
         "name": config.name,

@@ -63,20 +63,20 @@ def test_memory_of_a_unit_is_measured_and_bounded(
 
 def test_a_process_tells_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     class Large:
-        """Keeps a megabyte a unit, and takes 32 once to compute."""
+        """Keeps 40 MiB a unit, too large for malloc to reuse what was freed, and takes as much to compute."""
 
         def __init__(self) -> None:
             self.rows: list[np.ndarray] = []
 
         def compute(self) -> None:
-            np.ones(32 * 2**20, np.uint8)
+            np.ones(40 * 2**20, np.uint8)
 
         def bootstrap(self, n: int, threads: int) -> None:
             assert threads == 1
 
     def feed(table: Large, unit: int, rng: np.random.Generator) -> None:
-        table.rows.append(np.ones(2**20, np.uint8))
+        table.rows.append(np.ones(40 * 2**20, np.uint8))
 
     monkeypatch.setattr(memory, "families", lambda: {"large": memory.Family(Large, feed)})
-    held, peak = memory._child("large", 64, 5)
-    assert held / 2**20 == pytest.approx(64, abs=8) and (peak - held) / 2**20 == pytest.approx(32, abs=8)
+    held, peak = memory._child("large", 3, 5)
+    assert held / 2**20 == pytest.approx(120, abs=20) and (peak - held) / 2**20 == pytest.approx(40, abs=20)
