@@ -1,4 +1,4 @@
-"""Files that are whole or not there: temporary name in the same folder, sync, rename."""
+"""Files that are whole or not there: temporary name in the same folder, sync, rename. Locks between processes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks.
+    fcntl = None  # type: ignore[assignment]
 
 _TEMPORARY = ".part-"
 
@@ -107,3 +112,18 @@ def sync_folder(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def lock(descriptor: int, *, wait: bool) -> bool:
+    """Lock an open file or folder; return False if another process holds it and we do not wait.
+
+    The lock is the system's own (`flock`): it ends when the descriptor is closed, and with the process, however that
+    ends, so that a lock is never stale. Where the system has none, nothing is locked and True returned.
+    """
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True

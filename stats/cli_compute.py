@@ -80,6 +80,12 @@ def compute(
     images: Annotated[
         Path | None, typer.Option(help="Folder of the images, where they are not found by themselves.")
     ] = None,
+    sources: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where the images come from, where their records do not say it; by default the url.json beside DATA."
+        ),
+    ] = None,
     stuff: Annotated[
         Stuff,
         typer.Option(
@@ -135,7 +141,7 @@ def compute(
     from entityseg.stats.shape import ShapeChoices
 
     shape = ShapeChoices(perimeter.value, holes, parts.value, hull.value)
-    opened = open_dataset(data, format=from_, split=split, image_root=images)
+    opened = open_dataset(data, format=from_, split=split, image_root=images, sources=sources)
     common.print_findings(opened.dataset.warnings)
     found = compute_statistics(
         opened, out, choices=DatasetChoices(stuff.value, crowd.value, shape), hashes=hash_,

@@ -1,7 +1,7 @@
 """Several processes on one run: each takes a share of the shards, and a lock keeps two from the same shard.
 
-The locks are the system's own (`flock`): they end with the process that holds them, however it ends, so a lock is
-never stale. What a lock's file says of its holder is for people.
+The locks end with the process that holds them (`entityseg.files.lock`). What a lock's file says of its holder is for
+people.
 """
 
 from __future__ import annotations
@@ -18,11 +18,7 @@ from typing import TypeVar
 import orjson
 
 from entityseg.errors import UsageError, usage_error
-
-try:
-    import fcntl
-except ImportError:  # Windows has no such locks.
-    fcntl = None  # type: ignore[assignment]
+from entityseg.files import lock
 
 LOCKS = ".locks"
 _GUARD = "guard"
@@ -89,7 +85,7 @@ def taken(folder: Path, share: Share, claim: Callable[[Sequence[str]], None]) ->
     locks = folder / LOCKS
     locks.mkdir(parents=True, exist_ok=True)
     with _opened(locks / _GUARD) as guard:
-        _lock(guard, wait=True)
+        lock(guard, wait=True)
         others = list(_others(locks))
         for other, holder in others:
             if share.overlaps(other):
@@ -97,7 +93,7 @@ def taken(folder: Path, share: Share, claim: Callable[[Sequence[str]], None]) ->
         claim([holder for _, holder in others])
         path = locks / f"{share.name}{_HELD}"
         own = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        _lock(own, wait=False)
+        lock(own, wait=False)
         os.truncate(own, 0)
         os.write(own, orjson.dumps({"pid": os.getpid(), "host": platform.node()}))
     try:
@@ -105,7 +101,7 @@ def taken(folder: Path, share: Share, claim: Callable[[Sequence[str]], None]) ->
     finally:
         # The file goes while the lock is held, and the guard keeps others from opening it meanwhile.
         with _opened(locks / _GUARD) as guard:
-            _lock(guard, wait=True)
+            lock(guard, wait=True)
             path.unlink(missing_ok=True)
             os.close(own)
 
@@ -114,7 +110,7 @@ def _others(locks: Path) -> Iterator[tuple[Share, str]]:
     """Give the shares that living processes hold, and who they are; files of dead ones are removed."""
     for path in sorted(locks.glob(f"*{_HELD}")):
         with _opened(path) as held:
-            if _lock(held, wait=False):
+            if lock(held, wait=False):
                 path.unlink()
                 continue
             said = os.read(held, 4096)
@@ -146,14 +142,3 @@ def _opened(path: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def _lock(descriptor: int, *, wait: bool) -> bool:
-    """Lock an open file; return False if somebody else holds it and we do not wait."""
-    if fcntl is None:
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        return False
-    return True

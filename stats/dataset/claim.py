@@ -20,14 +20,10 @@ from entityseg.data.formats._png_source import PngSource
 from entityseg.data.json_file import parse_json_file
 from entityseg.data.records import Dataset
 from entityseg.errors import usage_error
-from entityseg.files import write_json
+from entityseg.files import lock, remove_leftovers, write_json
 from entityseg.stats.dataset.choices import DatasetChoices
 from entityseg.stats.dataset.schema import STATISTICS
-
-try:
-    import fcntl
-except ImportError:  # Windows has no such locks.
-    fcntl = None  # type: ignore[assignment]
+from entityseg.stats.dataset.sources import source_of
 
 RUN, SHARDS = "run.json", "shards"
 _RUN_FORMAT = "entityseg/statistics-run@1"
@@ -42,7 +38,7 @@ def job_of(
     for column in (dataset.offsets, dataset.ids, dataset.category_ids, dataset.iscrowd):
         digest.update(np.ascontiguousarray(column).data)
     for image in dataset.images:
-        digest.update(f"{image.id!r} {image.file_name!r} {image.size}\n".encode())
+        digest.update(f"{image.id!r} {image.file_name!r} {image.size} {source_of(image)!r}\n".encode())
     source = dataset.source
     if isinstance(source, PngSource):
         # Their bytes are only read when they are measured; a changed file changes its time.
@@ -70,7 +66,7 @@ def job_of(
 def claimed(folder: Path, job: Mapping[str, Any], *, overwrite: bool) -> Iterator[None]:
     """Hold a folder for a job while the block runs; shards of the same job stay in it.
 
-    The lock is the system's own on the folder: it ends with the process, however that ends.
+    The lock is on the folder itself; it ends with the process, however that ends.
 
     Raises:
         UsageError: the folder holds something else, or another process is at work in it.
@@ -78,9 +74,10 @@ def claimed(folder: Path, job: Mapping[str, Any], *, overwrite: bool) -> Iterato
     if folder.exists() and not folder.is_dir():
         raise _refused(folder, "a file of this name holds something else than statistics", "Name a folder.")
     folder.mkdir(parents=True, exist_ok=True)
-    held = os.open(folder, os.O_RDONLY) if fcntl is not None else None
+    # Windows opens no folders, and has no such locks.
+    held = os.open(folder, os.O_RDONLY) if os.name == "posix" else None
     try:
-        if held is not None and not _locked(held):
+        if held is not None and not lock(held, wait=False):
             message = "another process computes statistics in the folder"
             raise _refused(folder, message, "Wait until it ends, or name another folder.")
         _take(folder, job, overwrite=overwrite)
@@ -90,16 +87,9 @@ def claimed(folder: Path, job: Mapping[str, Any], *, overwrite: bool) -> Iterato
             os.close(held)
 
 
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def _take(folder: Path, job: Mapping[str, Any], *, overwrite: bool) -> None:
     file = folder / RUN
+    remove_leftovers(file)
     if not file.is_file():
         if any(folder.iterdir()):
             message = "the folder is there already and holds something else than statistics"
@@ -112,8 +102,8 @@ def _take(folder: Path, job: Mapping[str, Any], *, overwrite: bool) -> None:
             changed = [key for key in job if not isinstance(known, dict) or known.get(key) != job[key]]
             message = f"the folder holds statistics of something else ({', '.join(changed)} differ)"
             raise _refused(folder, message, "Name another folder, or add `--overwrite`.")
-        # The marker goes first: a kill in between must not leave foreign shards under it.
-        file.unlink()
+        # The marker goes first: a kill in between must not leave foreign shards under it, nor a folder of nobody's.
+        write_json(file, {"format": _RUN_FORMAT})
         (folder / STATISTICS).unlink(missing_ok=True)
         shutil.rmtree(folder / SHARDS, ignore_errors=True)
     write_json(file, job, indent=True)

@@ -11,13 +11,14 @@ from entityseg.data.loading import choose, load
 from entityseg.data.records import Dataset
 from entityseg.data.shards import cut
 from entityseg.data.threads import Progress, no_progress
-from entityseg.errors import usage_error
+from entityseg.errors import InputError, usage_error
 from entityseg.stats.dataset.choices import DatasetChoices
 from entityseg.stats.dataset.claim import SHARDS, claimed, job_of, versions
 from entityseg.stats.dataset.duplicates import hashed_set
 from entityseg.stats.dataset.exports import write_exports
 from entityseg.stats.dataset.measuring import join_class_density, measure_shards, summed_density
 from entityseg.stats.dataset.schema import ENTITIES, IMAGES, Identity, Statistics, write_statistics
+from entityseg.stats.dataset.sources import find_sources, read_sources, with_sources
 from entityseg.stats.dataset.store import join_tables, read_columns
 from entityseg.stats.dataset.summary import summarise
 
@@ -47,14 +48,28 @@ def open_dataset(
     format: str | None = None,
     split: str | None = None,
     image_root: str | Path | None = None,
+    sources: str | Path | None = None,
 ) -> Opened:
     """Open a dataset to measure; masks are checked when they are measured.
 
+    Args:
+        path, format, split, image_root: as for `entityseg.load`.
+        sources: a file that says where the images come from, for those whose record does not; by default the
+            `url.json` beside the annotations or one folder above, if there is one.
+
     Raises:
-        EntitySegError: as `entityseg.load`.
+        EntitySegError: as `entityseg.load`; or `sources` cannot be read. One that was not asked for only warns.
     """
     reading = choose(path, format=format, split=split)
     dataset = load(path, format=format, split=split, check=False, image_root=image_root)
+    file = find_sources(dataset) if sources is None else Path(sources)
+    if file is not None:
+        try:
+            dataset = with_sources(dataset, read_sources(file))
+        except InputError as error:
+            if sources is not None:
+                raise
+            dataset.warnings.extend(error.findings, severity="warning")
     return Opened(dataset, Path(path), reading.format, reading.split)
 
 
@@ -65,6 +80,7 @@ def compute(
     format: str | None = None,
     split: str | None = None,
     image_root: str | Path | None = None,
+    sources: str | Path | None = None,
     choices: DatasetChoices | None = None,
     hashes: bool = False,
     class_density: bool = False,
@@ -83,7 +99,7 @@ def compute(
     Args:
         data: a dataset, as `entityseg.load` takes it, or opened.
         out: the folder; one of the same job goes on where it was.
-        format, split, image_root: as for `entityseg.load`.
+        format, split, image_root, sources: as for `open_dataset`.
         choices: what counts as an entity, and how shapes are measured.
         hashes: whether to read the images for their perceptual hashes, which find duplicates.
         class_density: whether to write where each category lies (`class_density.parquet`).
@@ -101,7 +117,7 @@ def compute(
         InputError: masks are malformed; the problems of all images are listed, and good images are not done again.
     """
     if not isinstance(data, Opened):
-        data = open_dataset(data, format=format, split=split, image_root=image_root)
+        data = open_dataset(data, format=format, split=split, image_root=image_root, sources=sources)
     chosen = choices or DatasetChoices()
     if against and not hashes:
         message = "images are compared by their perceptual hashes"

@@ -24,19 +24,23 @@ _ESCAPES = str.maketrans(
         "<": r"\textless{}",
         ">": r"\textgreater{}",
         "|": r"\textbar{}",
-        '"': r"\textquotedbl{}",
-        "\n": " ",
-        "\r": " ",
+        # As groups: `\\` and `\midrule` take what follows them in brackets or as a star for themselves.
+        "[": "{[}",
+        "]": "{]}",
+        "*": "{*}",
+        # `\textquotedbl` needs a font encoding that is not the default.
+        '"': "''",
+        **dict.fromkeys(map(chr, (*range(0x20), 0x7F, *range(0x80, 0xA0), 0x2028, 0x2029)), " "),
     }
 )
 # A spreadsheet takes a text that begins so for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\n")
 
 
 def to_csv(table: StatTable) -> str:
     r"""Return a table as CSV (RFC 4180, `\n` at line ends): numbers in full, undefined cells empty.
 
-    Texts that a spreadsheet would run as a formula get an apostrophe in front.
+    Texts that a spreadsheet would run as a formula get an apostrophe in front, and their line ends are `\n` too.
 
     >>> from entityseg.stats.dataset.schema import Column
     >>> to_csv(StatTable("a", "A", (Column("x"), Column("y", "px")), (("=1", 0.5), (None, True))))
@@ -44,7 +48,7 @@ def to_csv(table: StatTable) -> str:
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([f"{one.name} [{one.unit}]" if one.unit else one.name for one in table.columns])
+    writer.writerow([_csv_cell(name) for name in _names(table)])
     writer.writerows([_csv_cell(cell) for cell in row] for row in table.rows)
     return out.getvalue()
 
@@ -65,12 +69,11 @@ def to_latex(table: StatTable) -> str:
     <BLANKLINE>
     """
     texts = [any(isinstance(row[k], str) for row in table.rows) for k in range(len(table.columns))]
-    names = [f"{one.name} [{one.unit}]" if one.unit else one.name for one in table.columns]
     lines = [
         f"% {_escaped(table.title)}",
         rf"\begin{{tabular}}{{{''.join('l' if text else 'r' for text in texts)}}}",
         r"\toprule",
-        rf"{' & '.join(map(_escaped, names))} \\",
+        rf"{' & '.join(map(_escaped, _names(table)))} \\",
         r"\midrule",
         *(rf"{' & '.join(map(_latex_cell, row))} \\" for row in table.rows),
         r"\bottomrule",
@@ -86,8 +89,14 @@ def write_exports(folder: Path, statistics: Statistics) -> None:
         write_bytes(folder / TABLES / f"{name}.tex", to_latex(table).encode("utf-8", "replace"))
 
 
+def _names(table: StatTable) -> list[str]:
+    return [f"{one.name} [{one.unit}]" if one.unit else one.name for one in table.columns]
+
+
 def _csv_cell(cell: Cell) -> str:
     if isinstance(cell, str):
+        # Python's writer leaves a lone carriage return unquoted, where readers see the end of a row.
+        cell = cell.replace("\r\n", "\n").replace("\r", "\n")
         return f"'{cell}" if cell.startswith(_FORMULA) else cell
     if isinstance(cell, bool):
         return str(cell).lower()

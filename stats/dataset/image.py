@@ -18,13 +18,13 @@ from entityseg.data.records import AnnotatedImage, Category, ImageRecord
 from entityseg.masks import are_disjoint, overlaps, union_area
 from entityseg.masks.runlengths import Int64Array, RunLengths
 from entityseg.stats.dataset.choices import DatasetChoices
+from entityseg.stats.dataset.sources import source_of
 from entityseg.stats.dataset.spatial import CELLS, Located, cell_pixels, locate, shares
 from entityseg.stats.dataset.units import Units, units_of
 from entityseg.stats.shape import shapes
 
 # Shape figures that are averaged over entities and over image means.
 AVERAGED = ("convexity", "simplicity", "compactness", "parts", "holes", "thinness", "curvature")
-_SOURCE_KEYS = ("img_source", "url_dataset", "source")
 
 
 @dataclass(frozen=True)
@@ -175,19 +175,6 @@ def _density(
     category_ids = units.category_ids[counted]
     wanted = np.unique(category_ids).tolist()
     return found, {one: shares(counts[category_ids == one].sum(axis=0), size) for one in wanted}
-
-
-def source_of(image: ImageRecord) -> str | None:
-    """Return where an image comes from, as its record says it (`img_source` in the release's early files).
-
-    >>> source_of(ImageRecord(1, "a.jpg", 2, 2, {"img_source": "Pixabay"}))
-    'Pixabay'
-    """
-    for key in _SOURCE_KEYS:
-        value = image.extra.get(key)
-        if isinstance(value, str) and value:
-            return value
-    return None
 
 
 def subset_of(image: ImageRecord) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -91,10 +92,8 @@ def source_tables(images: Mapping[str, NDArray[Any]]) -> list[StatTable]:
         ("subsets", "subset", "Folders of the images"),
     ):
         values = images[column].tolist()
-        counted = sorted(
-            ((values.count(value), value) for value in set(values)), key=lambda one: (-one[0], one[1] or "")
-        )
-        rows = tuple((value or "not said", count, count / len(values)) for count, value in counted)
+        counted = sorted(Counter(values).items(), key=lambda one: (-one[1], one[0] or ""))
+        rows = tuple((value or "not said", count, count / len(values)) for value, count in counted)
         columns = (Column(column), Column("images"), Column("share", about="of the images"))
         tables.append(StatTable(name, title, columns, rows))
     return tables

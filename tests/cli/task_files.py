@@ -9,7 +9,7 @@ import json
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,9 @@ def chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
-def png(height: int, width: int, pixels: bytes, *, colour: int = 0, bits: int = 8, extra: bytes = b"") -> bytes:
+def png(
+    height: int, width: int, pixels: bytes, *, colour: int = 0, bits: int = 8, extra: bytes = b""
+) -> bytes:
     """Return a PNG file whose header may lie."""
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + extra + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
@@ -53,13 +55,11 @@ class Task:
         command: arguments of `entityseg score`.
         files: JSON values, texts and bytes of PNG files.
         units: how many units are expected.
-        lists: where the JSON of the predictions, and that of the ground truth, have their records.
     """
 
     command: Sequence[str]
     files: Mapping[str, Json]
     units: int = 2
-    options: Mapping[str, str] = field(default_factory=dict)
 
     def write(self, folder: Path, changes: Mapping[str, Json] | None = None) -> list[str]:
         """Write the files, some of them changed (`...`: left out); return the command's arguments."""
@@ -115,7 +115,8 @@ def _panoptic(*, pred: bool = False) -> Json:
 
 def _tubes() -> Json:
     videos = [
-        {"id": k, "width": 8, "height": 6, "length": 2, "file_names": [f"{k}/0.jpg", f"{k}/1.jpg"]} for k in (1, 2)
+        {"id": k, "width": 8, "height": 6, "length": 2, "file_names": [f"{k}/0.jpg", f"{k}/1.jpg"]}
+        for k in (1, 2)
     ]
     annotations = [
         {
@@ -141,7 +142,8 @@ def _vipseg(*, pred: bool = False) -> Json:
         {
             "video_id": name,
             "annotations": [
-                {"image_id": frame, "file_name": f"{frame}.png", "segments_info": segments} for frame in ("f0", "f1")
+                {"image_id": frame, "file_name": f"{frame}.png", "segments_info": segments}
+                for frame in ("f0", "f1")
             ],
         }
         for name in ("a", "b")

@@ -29,7 +29,7 @@ def _labels(mask: np.ndarray, connectivity: int) -> list[np.ndarray]:
     return [k == labels.T for k in range(1, count + 1)]
 
 
-def _check(dense: Dense) -> None:
+def check(dense: Dense) -> None:
     masks = from_dense(dense)
     for connectivity in (4, 8):
         found = components(masks, connectivity)
@@ -51,15 +51,15 @@ def _check(dense: Dense) -> None:
 
 @given(dense_stacks())
 def test_against_scipy_and_skimage(dense: Dense) -> None:
-    _check(dense)
+    check(dense)
 
 
 def test_wiggly_masks_against_scipy_and_skimage() -> None:
     rng = np.random.default_rng(0)
-    _check(wiggly(rng, 6, 70, 50))
-    _check(rng.random((3, 1, 40)) < 0.5)
-    _check(rng.random((3, 40, 1)) < 0.5)
-    _check(rng.random((4, 25, 25)) < 0.6)
+    check(wiggly(rng, 6, 70, 50))
+    check(rng.random((3, 1, 40)) < 0.5)
+    check(rng.random((3, 40, 1)) < 0.5)
+    check(rng.random((4, 25, 25)) < 0.6)
 
 
 def test_hand_computed() -> None:

@@ -6,6 +6,7 @@ way, `flag` is left out. Files without any polygon cannot be scored; they are le
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -176,8 +177,9 @@ def _parse(file: Path) -> Any:
         data.decode("utf-8")
     except UnicodeDecodeError:
         # What is neither is left to the parser, which names the byte.
-        with contextlib.suppress(UnicodeDecodeError):
-            data = data.decode("cp1252").encode()
+        if not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            with contextlib.suppress(UnicodeDecodeError):
+                data = data.decode("cp1252").encode()
     return parse_json(data, str(file))
 
 

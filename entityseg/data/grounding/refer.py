@@ -92,6 +92,12 @@ def convert_refer(
     refs = read_plain_pickle(path)
     instances = read_instances(folder / "instances.json")
     splits = sorted({ref["split"] for ref in _objects(refs) if isinstance(ref.get("split"), str)})
+    if not splits:
+        findings = Findings(str(path))
+        expressions_of(refs, "", findings)
+        findings.raise_errors()
+        message, remedy = "the file has no refs", "Get the file again."
+        raise input_error("refs.empty", message, remedy, file=str(path))
     written = []
     for truth in [_split(dataset, by, split, refs, instances, path, check_counts) for split in splits]:
         written.append(out / f"{dataset}_{by}_{truth.split}.json")

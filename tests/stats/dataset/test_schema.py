@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from entityseg.errors import InputError, MissingFileError
@@ -87,15 +87,21 @@ def test_a_missing_file_says_so(tmp_path):
         read_statistics(tmp_path)
 
 
-texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=12)
+texts = st.text(st.characters(codec="utf-8"), max_size=12)
 cells = st.one_of(st.none(), st.booleans(), st.integers(-(10**12), 10**12), st.floats(allow_nan=False), texts)
 
 
+def as_text(cell: str) -> str:
+    lines = re.sub(r"\r\n?", "\n", cell)
+    return "'" + lines if lines[:1] in ("=", "+", "-", "@", "\t", "\n") else lines
+
+
 @given(st.lists(st.tuples(cells, cells), max_size=6), texts)
+@example([("a\rb", "=1\r\n"), ("\r", "\tx")], "\n")
 def test_csv_says_the_same(rows, name):
     table = StatTable("t", "T", (Column(name), Column("b", "px")), tuple(rows))
-    read = list(csv.reader(io.StringIO(to_csv(table))))
-    assert read[0] == [name, "b [px]"] and len(read) == len(rows) + 1
+    read = list(csv.reader(io.StringIO(to_csv(table), newline="")))
+    assert read[0] == [as_text(name), "b [px]"] and len(read) == len(rows) + 1
     for row, got in zip(rows, read[1:], strict=True):
         for cell, text in zip(row, got, strict=True):
             if isinstance(cell, bool):
@@ -105,18 +111,19 @@ def test_csv_says_the_same(rows, name):
             elif cell is None:
                 assert text == ""
             else:
-                assert text == ("'" + cell if cell[:1] in ("=", "+", "-", "@") else cell)
+                assert text == as_text(cell)
 
 
 @given(st.lists(st.tuples(cells, cells), max_size=4), texts)
+@example([("[2pt]", "*"), ('"\x00\u2028', None)], "[\n%")
 def test_latex_has_nothing_unescaped(rows, name):
     table = StatTable("t", name, (Column(name), Column("b_c")), tuple(rows))
     lines = to_latex(table).splitlines()
     assert len(lines) == 7 + len(rows)
     for line in lines[6:-2]:
         assert line.endswith(r" \\")
-        bare = re.sub(r"\\[{}$&%#_]|\\text[a-z]+\{\}", "", line[:-3])
-        assert bare.count("&") == 1 and not re.search(r"[\\{}$%#_~^<>|\"]", bare.replace("&", "", 1))
+        bare = re.sub(r"\\[{}$&%#_]|\\text[a-z]+\{\}|\{[\[\]*]\}", "", line[:-3])
+        assert bare.count("&") == 1 and not re.search(r"[][*\\{}$%#_~^<>|\"\x00-\x1f]", bare.replace("&", "", 1))
 
 
 @given(st.lists(st.floats(-1, 2), max_size=40))
