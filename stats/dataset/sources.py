@@ -66,7 +66,9 @@ def find_sources(dataset: Dataset) -> Path | None:
     if dataset.path is None:
         return None
     folder = (dataset.path if dataset.path.is_dir() else dataset.path.parent).absolute()
-    return next((one / SOURCES_FILE for one in (folder, folder.parent) if (one / SOURCES_FILE).is_file()), None)
+    return next(
+        (one / SOURCES_FILE for one in (folder, folder.parent) if (one / SOURCES_FILE).is_file()), None
+    )
 
 
 def read_sources(path: str | Path) -> Sources:
@@ -91,7 +93,13 @@ def read_sources(path: str | Path) -> Sources:
         elif file is not None and not isinstance(file, str):
             message, remedy = "the file name is no text", "Write it as the annotations have it."
             findings.add(
-                "sources.image", message, remedy, record=where, field="file_name", value=file, severity="warning"
+                "sources.image",
+                message,
+                remedy,
+                record=where,
+                field="file_name",
+                value=file,
+                severity="warning",
             )
         elif source is None:
             message = f"the record has no source: none of {', '.join(_SOURCE_KEYS)} is a text"

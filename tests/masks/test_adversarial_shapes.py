@@ -77,7 +77,20 @@ def check_band(dense: Dense, distance: int) -> None:
     np.testing.assert_array_equal(bands, [band_by_distance(mask, distance) for mask in dense])
 
 
-SIZES = [(1, 1), (1, 2), (2, 1), (1, 37), (37, 1), (2, 2), (2, 19), (19, 2), (3, 3), (16, 16), (17, 23), (41, 40)]
+SIZES = [
+    (1, 1),
+    (1, 2),
+    (2, 1),
+    (1, 37),
+    (37, 1),
+    (2, 2),
+    (2, 19),
+    (19, 2),
+    (3, 3),
+    (16, 16),
+    (17, 23),
+    (41, 40),
+]
 CHECKS: list[Callable[[Dense], None]] = [
     check_hulls,
     check_perimeters,
@@ -145,7 +158,9 @@ def test_what_is_given_is_never_changed() -> None:
     """Kernels write to arrays of their own; the columns are shared by all of them."""
     masks = from_dense(shapes_of(17, 23))
     columns = columns_of(masks)
-    before = [array.copy() for array in (columns.firsts, columns.begins, columns.rows, masks.edges, masks.offsets)]
+    before = [
+        array.copy() for array in (columns.firsts, columns.begins, columns.rows, masks.edges, masks.offsets)
+    ]
     for estimator in ESTIMATORS:
         perimeters(columns, estimator)
     bending(columns)

@@ -214,6 +214,25 @@ def test_another_job_is_refused_the_folder(tmp_path):
         compute(opened(dataset), tmp_path / "mine" / "thesis.txt")
 
 
+def test_a_job_killed_while_it_takes_a_folder_can_be_done_again(tmp_path, monkeypatch):
+    dataset, folder = made(images=3), tmp_path / "out"
+    folder.mkdir()
+    (folder / ".part-0123456789ab-run.json").write_text("{")
+    compute(opened(made(images=2)), folder)
+
+    def killed(path, **how):
+        raise Killed
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(shutil, "rmtree", killed)
+        compute(opened(dataset), folder, overwrite=True)
+    with pytest.raises(UsageError, match="something else"):
+        compute(opened(dataset), folder)
+    compute(opened(dataset), folder, overwrite=True)
+    compute(opened(dataset), tmp_path / "fresh")
+    assert bytes_of(folder) == bytes_of(tmp_path / "fresh")
+
+
 def test_changed_pngs_are_another_job_and_the_folder_may_lie_among_them(tmp_path):
     annotated = [one.select(~one.iscrowd) for one in made(images=3)]
     get_format("coco-panoptic").write(

@@ -123,7 +123,9 @@ def test_latex_has_nothing_unescaped(rows, name):
     for line in lines[6:-2]:
         assert line.endswith(r" \\")
         bare = re.sub(r"\\[{}$&%#_]|\\text[a-z]+\{\}|\{[\[\]*]\}", "", line[:-3])
-        assert bare.count("&") == 1 and not re.search(r"[][*\\{}$%#_~^<>|\"\x00-\x1f]", bare.replace("&", "", 1))
+        assert bare.count("&") == 1 and not re.search(
+            r"[][*\\{}$%#_~^<>|\"\x00-\x1f]", bare.replace("&", "", 1)
+        )
 
 
 @given(st.lists(st.floats(-1, 2), max_size=40))
