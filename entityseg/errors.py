@@ -44,11 +44,22 @@ class Finding:
     def __str__(self) -> str:
         place = ": ".join(part for part in (self.file, self.record, self.field) if part)
         value = f" (got {self.value})" if self.value is not None else ""
-        return f"{place + ': ' if place else ''}{self.message}{value}. {self.remedy} [{self.kind}]"
+        return printable(f"{place + ': ' if place else ''}{self.message}{value}. {self.remedy} [{self.kind}]")
 
     def to_json(self) -> dict[str, Any]:
         """Return the finding as a JSON object without empty fields."""
         return {key: value for key, value in asdict(self).items() if value is not None}
+
+
+def printable(text: str) -> str:
+    r"""Return text on one line, without what a terminal would take for a command; names of files may hold both.
+
+    >>> printable("a\nb\x1b[31mc")
+    'a\\nb\\x1b[31mc'
+    """
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 def shown(value: object) -> str:

@@ -14,10 +14,12 @@ from entityseg.baselines.catalogue import FAMILIES
 from entityseg.baselines.checkpoints.categories import read_categories
 from entityseg.baselines.checkpoints.official import Link, links
 from entityseg.baselines.checkpoints.provenance import PROVENANCE, described
-from entityseg.baselines.checkpoints.reading import check_values, normalised, read_state
+from entityseg.baselines.checkpoints.reading import normalised, read_state
 from entityseg.baselines.checkpoints.sizes import find_family, find_sizes
+from entityseg.baselines.models.config import TASKS
 from entityseg.baselines.models.loading import WEIGHTS, model_class, save_model
 from entityseg.baselines.models.segmenter import SegmenterModel
+from entityseg.baselines.models.values import check_values
 from entityseg.baselines.views.processor import ViewProcessor
 from entityseg.baselines.views.regions import Scheme
 from entityseg.errors import Findings, usage_error
@@ -67,6 +69,9 @@ def convert_state(
             finite. All are named.
         UsageError: options that do not fit the weights.
     """
+    if task is not None and task not in TASKS:
+        remedy = f"There are: {', '.join(TASKS)}."
+        raise usage_error("checkpoint.task", "no model has this task", remedy, field="task", value=task)
     tensors, dropped = normalised(state, file)
     found = find_family(tensors, file)
     if family is not None and family != found and (family, found) != ("vmask2former", "mask2former"):
@@ -77,7 +82,7 @@ def convert_state(
     config = find_sizes(tensors, family, file, heads=heads, task=task)
     if categories is not None:
         read_categories(categories, task=config.task).put_into(config)
-    check_values(tensors, file)
+    check_values(tensors, file, "checkpoint")
     layout = links(config, association=family == "cropformer")
     config.architectures = [model_class(family).__name__]
     model = model_class(family)(config)

@@ -52,7 +52,7 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     findings = Findings(str(path))
     state: dict[str, Tensor] = {}
     for name, value in inner.items():
-        if isinstance(name, str) and isinstance(value, Tensor) and value.layout == torch.strided:
+        if isinstance(name, str) and _is_dense(value):
             state[name] = value.detach()
         else:
             message = f"a {type(value).__name__} stands where a dense tensor with a name is due"
@@ -87,24 +87,8 @@ def normalised(state: Mapping[str, Tensor], file: str) -> tuple[dict[str, Tensor
     return kept, dropped
 
 
-def check_values(state: Mapping[str, Tensor], file: str) -> None:
-    """Raise if a weight is no finite floating-point number.
-
-    Raises:
-        InputError: names every tensor at fault.
-    """
-    findings = Findings(file)
-    for name, tensor in state.items():
-        if not tensor.is_floating_point():
-            message = f"a weight is of type {str(tensor.dtype).removeprefix('torch.')}"
-            findings.add("checkpoint.type", message, "Weights are floating-point numbers.", record=name)
-            continue
-        finite = torch.isfinite(tensor)
-        if not finite.all():
-            message = f"{int((~finite).sum())} of {tensor.numel()} weights are not finite"
-            remedy = "Download the file again; if it is whole, its training had diverged."
-            findings.add("checkpoint.nan", message, remedy, record=name)
-    findings.raise_errors()
+def _is_dense(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.layout == torch.strided and not value.is_meta
 
 
 def _renamed(name: str) -> str:

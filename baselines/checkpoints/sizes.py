@@ -119,6 +119,14 @@ def find_sizes(
     shapes = Shapes(state, file)
     queries, hidden = shapes.of(f"{PREDICTOR}query_feat.weight", 2)
     classes = shapes.of(f"{PREDICTOR}class_embed.weight", 2)[0] - 1
+    if classes < 1:
+        message, remedy = (
+            'the head has no class beside "no object"',
+            "Take a file as the authors released it.",
+        )
+        raise input_error(
+            "checkpoint.shape", message, remedy, file=file, record=f"{PREDICTOR}class_embed.weight"
+        )
     pixel_size = shapes.of(f"{PIXELS}input_proj.0.0.weight", 4)[0]
     layer = f"{PIXELS}transformer.encoder.layers.0"
     rows = shapes.of(f"{layer}.self_attn.attention_weights.weight", 2)[0]

@@ -142,7 +142,7 @@ def read_output(
             field="outputs",
             value=wanted,
         )
-    if wanted == "B-C" and count == 1:
+    if options.outputs in ("B-C", "B-OC") and count == 1:
         remedy = "Take B-O, or a processor that cuts crops."
         raise usage_error("inference.outputs", "there are no crops to look at", remedy, value=wanted)
     logits, masks = decoded.logits[-1], decoded.masks[-1]

@@ -11,7 +11,7 @@ import numpy as np
 
 from entityseg.baselines.catalogue import FAMILIES
 from entityseg.baselines.extra import require_models
-from entityseg.errors import usage_error
+from entityseg.errors import Findings, usage_error
 from entityseg.protocols import Pixels, Segmentation
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class FolderSegmenter:
     ) -> None:
         require_models()
         from entityseg.baselines.inference.options import InferenceOptions
-        from entityseg.baselines.models import load_model
+        from entityseg.baselines.models import family_name, load_model
         from entityseg.baselines.views import load_processor
 
         self.options = InferenceOptions(
@@ -81,6 +81,7 @@ class FolderSegmenter:
             remedy = f"Give the folder of a {self.family}, or name the model {other}."
             raise usage_error("model.family", message, remedy, file=str(path), value=found)
         self.processor = load_processor(self.path)
+        self._check_views(FAMILIES[family_name(self.model)].several_views)
         self.model.to(place)
         if compile:
             self.model.compile()
@@ -130,6 +131,30 @@ class FolderSegmenter:
         if self._category_ids is None or self.task == "entity":
             return result
         return Segmentation(result.masks, result.scores, self._category_ids[result.labels])
+
+    def _check_views(self, several: bool) -> None:
+        """Refuse a processor that was made for another model, before it costs anything."""
+        from entityseg.baselines.models.pixels import STRIDE
+        from entityseg.baselines.views.processor import FILE
+
+        processor = self.processor
+        findings = Findings(str(self.path / FILE))
+        if processor.size_divisor % STRIDE:
+            remedy = f"Give {STRIDE}, or a multiple of it."
+            message = f"the model takes views whose sides are multiples of {STRIDE}"
+            findings.add(
+                "processor.model", message, remedy, field="size_divisor", value=processor.size_divisor
+            )
+        alone = self.options.outputs in ("I-O", "B-O")
+        if processor.view_count > 1 and not several:
+            remedy = "Set `crops` to none, or take the file that came with the model."
+            message = "the model looks at one view an image"
+            findings.add("processor.model", message, remedy, field="crops", value=processor.crops)
+        elif processor.view_count == 1 and several and not alone:
+            remedy = "Set `crops` to fixed4, or ask for the whole image alone (B-O or I-O)."
+            message = "the model looks at crops, and the file says that there are none"
+            findings.add("processor.model", message, remedy, field="crops", value=processor.crops)
+        findings.raise_errors()
 
     def _check_count(self) -> None:
         classes = self.model.config.num_labels

@@ -11,6 +11,9 @@ from entityseg.errors import Findings, UsageError, usage_error
 
 _GROUPS = 32
 _STAGES = ["stage1", "stage2", "stage3", "stage4"]
+# Far above what any model has; a damaged file must not ask for all memory.
+_MOST = 2**16
+_MOST_LAYERS = 2**10
 TASKS = ("entity", "instance", "semantic", "panoptic")
 
 
@@ -81,6 +84,16 @@ BACKBONES: dict[str, type[PreTrainedConfig]] = {
 }
 
 
+# Fields of a backbone: lists of a value a stage, sizes, and what the pixel decoder needs as it is.
+_BY_STAGE = {
+    "swin": ("depths", "num_heads"),
+    "resnet": ("depths", "hidden_sizes"),
+    "hornet": ("depths", "orders", "filters"),
+}
+_SIZES = ("embed_dim", "embedding_size", "window_size")
+_FIXED = {"num_channels": 3, "patch_size": 4, "out_features": _STAGES, "return_dict": True}
+
+
 class SegmenterConfig(PreTrainedConfig):  # type: ignore[misc]
     """Configuration of Mask2Former, CropFormer, V-Mask2Former and VITA; the defaults are the released ones.
 
@@ -121,7 +134,8 @@ class SegmenterConfig(PreTrainedConfig):  # type: ignore[misc]
         freeze_batch_norm: a ResNet's statistics and scales stay as they were loaded.
 
     Raises:
-        UsageError: an unknown backbone or task, a size that is no count, heads that do not divide the channels.
+        UsageError: an unknown backbone or task, a size that is no count, heads that do not divide the channels,
+            classes without names, ids or things that are not of these classes.
     """
 
     model_type = "entity_segmenter"
@@ -180,14 +194,26 @@ def _check(config: SegmenterConfig) -> None:
 
     for name, least in _COUNTS.items():
         value = getattr(config, name)
-        is_count = isinstance(value, int) and not isinstance(value, bool) and value >= least
-        if not is_count and not (value is None and name in _OPTIONAL):
-            add(name, "this is no count", f"Give a whole number of at least {least}.")
+        most = _MOST_LAYERS if name.endswith("_layers") else _MOST
+        if not _is_count(value, least, most) and not (value is None and name in _OPTIONAL):
+            add(name, "this is no count", f"Give a whole number from {least} to {most:,}.")
     for name in _SWITCHES:
         if not isinstance(getattr(config, name), bool):
             add(name, "this is no switch", "Give true or false.")
     if config.task not in TASKS:
         add("task", "no model has this task", f"There are: {', '.join(TASKS)}.")
+    classes = _count_classes(config)
+    if classes is None:
+        add("id2label", "this does not name each class", 'Give {"0": "name", "1": ...} without a gap.')
+    elif classes:
+        if not _are_numbers(config.category_ids, classes, 2**63):
+            add(
+                "category_ids",
+                f"these are no ids of {classes} classes",
+                "Give a whole number for each, or null.",
+            )
+        if not _are_numbers(config.things, None, classes):
+            add("things", f"these are no indices of {classes} classes", "Give a list of them, or null.")
     if not findings.errors:
         for heads, size in _SHARED.items():
             if getattr(config, size) % (getattr(config, heads) or 1):
@@ -200,6 +226,28 @@ def _check(config: SegmenterConfig) -> None:
             add("pixel_size", f"the group norms need a multiple of {_GROUPS}", "Take one.")
     if findings.errors:
         raise UsageError(findings)
+
+
+def _is_count(value: object, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _count_classes(config: SegmenterConfig) -> int | None:
+    """Return how many classes are named, 0 if only their number is given, None if the names make no sense."""
+    named: Any = getattr(config, "id2label", None)
+    if named is None:
+        return 0
+    if not isinstance(named, dict) or not named or not all(isinstance(name, str) for name in named.values()):
+        return None
+    return len(named) if {str(key) for key in named} == {str(index) for index in range(len(named))} else None
+
+
+def _are_numbers(values: object, count: int | None, most: int) -> bool:
+    """Return whether this is None, or a list of whole numbers below `most`, as many as `count` says."""
+    if values is None:
+        return True
+    whole = isinstance(values, list | tuple) and all(_is_count(value, 0, most - 1) for value in values)
+    return whole and count in (None, len(values))  # type: ignore[arg-type]
 
 
 def _backbone(given: Any) -> PreTrainedConfig:
@@ -221,12 +269,24 @@ def _backbone(given: Any) -> PreTrainedConfig:
         options = {"out_features": _STAGES, **options}
     try:
         made = kind(**options)
-        counts = {len(made.depths), len(made.orders), len(made.filters)} if name == "hornet" else {4}
     except (TypeError, ValueError, StrictDataclassError) as error:
         message = f"the backbone's values cannot be taken: {str(error).splitlines()[0]}"
         raise _wrong_backbone(message, "Mend the field.", "", given) from error
-    if counts != {4} or len(made.depths) != 4:
-        raise _wrong_backbone("a backbone has four stages", "Give four values a list.", "depths", made.depths)
+    for field in _BY_STAGE[name]:
+        most = _MOST_LAYERS if field == "depths" else _MOST
+        values = getattr(made, field)
+        if not isinstance(values, list | tuple) or len(values) != len(_STAGES):
+            raise _wrong_backbone("a backbone has four stages", "Give four values a list.", field, values)
+        if field != "filters" and not all(_is_count(value, 1, most) for value in values):
+            remedy = f"Give whole numbers from 1 to {most:,}."
+            raise _wrong_backbone("these are no counts", remedy, field, values)
+    for field, value in made.to_dict().items():
+        if field in _SIZES and not _is_count(value, 1, _MOST):
+            remedy = f"Give a whole number from 1 to {_MOST:,}."
+            raise _wrong_backbone("this is no size", remedy, field, value)
+        if field in _FIXED and value != _FIXED[field]:
+            remedy = f"Give {_FIXED[field]}."
+            raise _wrong_backbone("the pixel decoder takes no other value", remedy, field, value)
     return made
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from transformers.utils import logging as transformers_logging
 
 from entityseg.baselines.catalogue import FAMILIES, family_of
@@ -17,6 +17,7 @@ from entityseg.baselines.models.config import SegmenterConfig
 from entityseg.baselines.models.cropformer import CropFormer
 from entityseg.baselines.models.mask2former import Mask2Former
 from entityseg.baselines.models.segmenter import SegmenterModel
+from entityseg.baselines.models.values import check_values
 from entityseg.baselines.models.vita import VITA
 from entityseg.baselines.models.vmask2former import VMask2Former
 from entityseg.data.json_file import parse_json_file, require_type
@@ -24,6 +25,7 @@ from entityseg.errors import Findings, InputError, UsageError, input_error, usag
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
+_FLOATS = ("F16", "BF16", "F32", "F64")
 _CLASSES: dict[str, type[SegmenterModel]] = {
     "mask2former": Mask2Former,
     "cropformer": CropFormer,
@@ -73,7 +75,8 @@ def load_model(folder: str | Path, *, dtype: torch.dtype | None = None) -> Segme
         dtype: of the weights; None: as they are stored.
 
     Raises:
-        InputError: a file is missing or broken, no model of this package, or weights do not fit the configuration.
+        InputError: a file is missing or broken, no model of this package, or weights do not fit the configuration, or
+            are not finite.
     """
     folder = Path(folder)
     path = folder / CONFIG
@@ -111,6 +114,13 @@ def load_model(folder: str | Path, *, dtype: torch.dtype | None = None) -> Segme
         message = f"the weights cannot be read: {error}"
         remedy = "Copy the file again; it was probably cut off."
         raise input_error("model.weights", message, remedy, file=str(weights)) from error
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:
+        # A configuration can be impossible in as many ways as the library's classes have lines.
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        message = f"no model can be built by the configuration: {reason}"
+        raise input_error("model.config", message, "Copy the folder again.", file=str(path)) from error
     findings = Findings(str(weights))
     remedy = "The file does not belong to this config.json; copy the folder again or convert it anew."
     for name in sorted(told["missing_keys"]):
@@ -120,8 +130,21 @@ def load_model(folder: str | Path, *, dtype: torch.dtype | None = None) -> Segme
     for name, stored, needed in sorted(told["mismatched_keys"]):
         message = f"a weight has shape {tuple(stored)}, the model needs {tuple(needed)}"
         findings.add("model.shape", message, remedy, record=name)
+    for name, stored in _whole_numbers(weights).items():
+        if name not in told["unexpected_keys"] and model.state_dict()[name].is_floating_point():
+            message = f"a weight is of type {stored}, which would have been rounded"
+            findings.add("model.type", message, remedy, record=name)
     findings.raise_errors()
+    floating = {name: one for name, one in model.state_dict().items() if one.is_floating_point()}
+    check_values(floating, str(weights), "model")
     return model.eval()
+
+
+def _whole_numbers(weights: Path) -> dict[str, str]:
+    """Return the types of the stored tensors that are not floating-point numbers, by name."""
+    with safe_open(weights, "pt") as file:
+        types = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118 - no mapping
+    return {name: kind for name, kind in types.items() if kind not in _FLOATS}
 
 
 def save_model(model: SegmenterModel, folder: str | Path) -> None:
@@ -174,7 +197,7 @@ def _config(described: dict[str, object], path: Path) -> SegmenterConfig:
         return SegmenterConfig(**described)
     except UsageError as error:
         raise InputError(replace(finding, file=str(path)) for finding in error.findings) from None
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AttributeError) as error:
         message = f"the configuration cannot be taken: {error}"
         remedy = "Mend the field, or copy the folder again."
         raise input_error("model.config", message, remedy, file=str(path)) from error

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,9 @@ from entityseg.data.json_file import parse_json_file, require_type
 from entityseg.errors import Finding, InputError, MissingFileError, UsageError, input_error, usage_error
 
 FILE = "preprocessor_config.json"
+# Far above what any network takes; a damaged file must not ask for all memory.
+_MOST = 2**16
+_MOST_CROPS = 100
 
 
 class ViewProcessor(ImageProcessingMixin):  # type: ignore[misc]
@@ -58,13 +63,27 @@ class ViewProcessor(ImageProcessingMixin):  # type: ignore[misc]
             raise usage_error(
                 "processor.option", "the processor has no such option", remedy, field=min(unknown)
             )
+        whole = {
+            "short_side": (short_side, 1, _MOST), "max_side": (max_side, 1, _MOST), "seed": (seed, 0, 2**63),
+            "crop_count": (crop_count, 1, _MOST_CROPS), "size_divisor": (size_divisor, 1, _MOST),
+        }  # fmt: skip
+        for name, (value, least, most) in whole.items():
+            if not _is_number(value, Integral) or not least <= value <= most:
+                remedy = f"Give a whole number from {least} to {most:,}."
+                raise usage_error(
+                    "processor.value", "this is no such number", remedy, field=name, value=value
+                )
+        if not _is_number(crop_ratio, Real):
+            message, remedy = "this is no number", "Give a share of the side, such as 0.7."
+            raise usage_error("processor.value", message, remedy, field="crop_ratio", value=crop_ratio)
         check_crops(crop_ratio, crops, crop_count)
-        if not 1 <= short_side <= max_side or size_divisor < 1:
-            message = "sides are at least 1, the shorter one not above the longer, the divisor at least 1"
-            raise usage_error("processor.side", message, "Give such numbers.", value=(short_side, max_side))
-        if len(image_mean) != 3 or len(image_std) != 3 or min(image_std) <= 0:
-            message = "mean and standard deviation need three numbers, the latter above 0"
-            raise usage_error("processor.mean", message, "Give such numbers.", value=(image_mean, image_std))
+        if short_side > max_side:
+            message, remedy = "the shorter side is above the longer one", "Give sides such as 800 and 1333."
+            raise usage_error("processor.side", message, remedy, value=(short_side, max_side))
+        for name, values in (("image_mean", image_mean), ("image_std", image_std)):
+            if not _are_three(values) or (name == "image_std" and min(values) <= 0):
+                message = "mean and standard deviation are three numbers, the latter above 0"
+                raise usage_error("processor.mean", message, "Give such numbers.", field=name, value=values)
         super().__init__()
         self.short_side, self.max_side = int(short_side), int(max_side)
         self.crops, self.crop_ratio, self.crop_count = crops, float(crop_ratio), int(crop_count)
@@ -103,6 +122,15 @@ class ViewProcessor(ImageProcessingMixin):  # type: ignore[misc]
         return BatchFeature({"pixel_values": self.stack(made), "views": [one.views for one in made]})
 
     preprocess = __call__
+
+
+def _is_number(value: object, kind: type) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value)  # type: ignore[arg-type]
+
+
+def _are_three(values: object) -> bool:
+    is_list = isinstance(values, Sequence) and not isinstance(values, str) and len(values) == 3
+    return is_list and all(_is_number(value, Real) for value in values)  # type: ignore[attr-defined]
 
 
 def load_processor(folder: str | Path) -> ViewProcessor:

@@ -141,6 +141,8 @@ def fill(firsts, begins, rows, corners, filled_begins, filled_rows, counts):  # 
             # Column k on the right and the one before it on the left; beyond the box there is none.
             i, end_i = (begins[k - 1], begins[k]) if k > first else (0, 0)
             j, end_j = (begins[k], begins[k + 1]) if k < last else (0, 0)
+            if end_i - i < 2 and end_j - j < 2:
+                continue
             if i == end_i or j == end_j:
                 # All gaps of a column beside an empty one are open.
                 for gap in range(i, end_i - 1):
@@ -171,6 +173,11 @@ def fill(firsts, begins, rows, corners, filled_begins, filled_rows, counts):  # 
         counts[m] = 0
         for k in range(first, last):
             filled_begins[k] = n
+            if begins[k + 1] - begins[k] == 1:
+                filled_rows[2 * n] = rows[2 * begins[k]]
+                filled_rows[2 * n + 1] = rows[2 * begins[k] + 1]
+                n += 1
+                continue
             for i in range(begins[k], begins[k + 1]):
                 if i == begins[k]:
                     filled_rows[2 * n] = rows[2 * i]

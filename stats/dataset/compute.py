@@ -55,7 +55,7 @@ def open_dataset(
     Args:
         path, format, split, image_root: as for `entityseg.load`.
         sources: a file that says where the images come from, for those whose record does not; by default the
-            `url.json` beside the annotations or one folder above, if there is one.
+            `url.json` beside the annotations or up to two folders above, if there is one.
 
     Raises:
         EntitySegError: as `entityseg.load`; or `sources` cannot be read. One that was not asked for only warns.

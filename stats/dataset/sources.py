@@ -62,13 +62,15 @@ def source_of(image: ImageRecord) -> str | None:
 
 
 def find_sources(dataset: Dataset) -> Path | None:
-    """Return the `url.json` beside a dataset's annotations or in the folder above them, None if there is none."""
+    """Return the `url.json` beside a dataset's annotations or in one of the two folders above, None if none is there.
+
+    The release has annotations up to two folders deep.
+    """
     if dataset.path is None:
         return None
     folder = (dataset.path if dataset.path.is_dir() else dataset.path.parent).absolute()
-    return next(
-        (one / SOURCES_FILE for one in (folder, folder.parent) if (one / SOURCES_FILE).is_file()), None
-    )
+    places = (one / SOURCES_FILE for one in (folder, *folder.parents[:2]))
+    return next((place for place in places if place.is_file()), None)
 
 
 def read_sources(path: str | Path) -> Sources:

@@ -30,7 +30,7 @@ from entityseg.stats.reports.tables import (
 _FIGURES = {
     "resolution": "Figure 3a: image sizes, as the root of the number of pixels.",
     "entities_per_image": "Figure 3b: entities in an image.",
-    "relative_size": "Figure 3c: area of an entity as a share of its image (logarithmic).",
+    "relative_size": "Relative size: the area of an entity as a share of its image (logarithmic).",
     "coverage": "Valid area: the share of an image that is annotated.",
 }
 _SHAPES = {
@@ -129,7 +129,7 @@ def write_report(
                 classes_section(sets, _gallery(_CLASSES, sets, 2)),
                 cooccurrence_section(sets),
                 Section("Where entities lie", galleries=[_gallery(_DENSITIES, sets, 1)]),
-                Section("Sources", table=sources_table(sets)),
+                Section("Sources", ["Figure 3c: where the images were collected."], table=sources_table(sets)),
                 duplicates_section(sets),
                 Section(
                     "Violations", ["Masks of an image should not overlap, and should cover it."],

@@ -44,7 +44,7 @@ def table1(sets: Sets) -> Section:
     text = [
         "Image size is the mean root of the number of pixels; convexity and simplicity are means over entities, "
         "valid area is the mean over images. The papers do not say how their figures were averaged or how "
-        "outlines were measured: `entityseg stats calibrate` compares all choices."
+        "outlines were measured: the command entityseg stats calibrate compares all choices."
     ]
     return Section("Table I", text, table=Table(columns, lines))
 
@@ -153,7 +153,7 @@ def duplicates_section(sets: Sets) -> Section:
 
 
 def sources_table(sets: Sets) -> Table | None:
-    """Return the shares of the sources (Figure 3), in percent; None where no set says any."""
+    """Return the shares of the sources (Figure 3c), in percent; None where no set says any."""
     found = {name: _by(one, "sources", ("source",)) for name, one in sets.items()}
     names = list(dict.fromkeys(key for records in found.values() for key in records))
     if names in ([], [("not said",)]):

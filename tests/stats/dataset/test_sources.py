@@ -107,7 +107,7 @@ def bare(tiny: Dataset, tmp_path: Path) -> Path:
     return file
 
 
-@pytest.mark.parametrize("place", ["set/annotations/url.json", "set/url.json", "mine.json"])
+@pytest.mark.parametrize("place", ["set/annotations/url.json", "set/url.json", "url.json", "mine.json"])
 def test_the_file_is_found_by_itself_or_named(bare: Path, tmp_path: Path, place: str) -> None:
     (tmp_path / place).write_text(json.dumps(LIST[:2]))
     named = tmp_path / place if place == "mine.json" else None
