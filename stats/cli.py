@@ -6,7 +6,7 @@ from entityseg.cli import common
 from entityseg.stats import cli_agreement, cli_calibrate, cli_compute, cli_report
 
 app = common.new_app(
-    "Statistics of datasets: Table I, distributions, classes, agreement of annotators.",
+    "Statistics of datasets, agreement of annotators.",
     [
         "entityseg data mini mini && entityseg stats compute mini --split val -o statistics",
         "entityseg stats report statistics",

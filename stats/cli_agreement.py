@@ -72,10 +72,11 @@ def agreement(
     threads: Annotated[int | None, typer.Option(min=1, help="Worker threads; all cores by default.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Agreement of annotators: masks, classes, boundaries and information, with 95 % intervals.
+    """Agreement of annotators, with 95 % intervals.
 
-    Masks are matched one to one by IoU. Annotators give no scores, so AP is precision times recall at their one
-    operating point; COCO's AP, which then depends on the order of the ties, is shown with its range.
+    Of their masks, classes, boundaries and information. Masks are matched one to one by IoU. Annotators give no
+    scores, so AP is precision times recall at their one operating point; COCO's AP, which then depends on the order
+    of the ties, is shown with its range.
     """
     common.load_masks()
     from entityseg.stats.agreement import agreements

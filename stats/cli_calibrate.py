@@ -31,7 +31,9 @@ def calibrate(
     jobs: Jobs = None,
     as_json: Json = False,
 ) -> None:
-    """Try every choice of hull, perimeter, holes, parts, average, stuff and crowd, and sort by the distance.
+    """Find the choices nearest to the published shapes.
+
+    Tries every choice of hull, perimeter, holes, parts, average, stuff and crowd, and sorts by the distance.
 
     The papers print the convexity and simplicity of COCO, and not how they were measured. A small sample settles
     nothing: run it on the full set.

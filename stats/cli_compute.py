@@ -130,7 +130,9 @@ def compute(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Measure a dataset: Table I, shapes, sizes, classes, overlap, duplicates; as Parquet, JSON, CSV and LaTeX.
+    """Measure a dataset into a folder of tables.
+
+    Table I, shapes, sizes, classes, overlap, duplicates; as Parquet, JSON, CSV and LaTeX.
 
     Killed at any point, the same command goes on. docs/statistics.md defines every column.
     """

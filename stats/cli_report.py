@@ -26,7 +26,10 @@ def report(
     ] = 6,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """One page: Table I of all sets beside the published rows, the figures, and telling entities as pictures."""
+    """One page about one or more measured sets.
+
+    Table I beside the published rows, the figures, and the most and least complex entities as pictures.
+    """
     common.load_masks()
     from entityseg.stats.reports import write_report
 

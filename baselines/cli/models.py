@@ -23,7 +23,10 @@ _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 @app.command("list", epilog=common.epilog("entityseg models list", "entityseg models list --json"))
 def list_models(as_json: _Json = False) -> None:
-    """List the model families: what supports them, and how far their numbers have been checked."""
+    """List the model families.
+
+    With what supports them, and how far their numbers have been checked.
+    """
     from entityseg.baselines.catalogue import FAMILIES
 
     if as_json:
@@ -49,7 +52,10 @@ def info(
     ],
     as_json: _Json = False,
 ) -> None:
-    """Show a model's family, sizes, parameters, digest and where its weights come from."""
+    """Show what a folder or a checkpoint holds.
+
+    Family, sizes, parameters, digest, and where the weights come from.
+    """
     from entityseg.baselines.extra import require_models
 
     require_models()
@@ -101,7 +107,10 @@ def convert(
     ] = None,
     as_json: _Json = False,
 ) -> None:
-    """Convert released Mask2Former or CropFormer weights; nothing in the file is run, and every weight must fit."""
+    """Convert released weights of Mask2Former or CropFormer.
+
+    Nothing in the file is run, and every weight must fit.
+    """
     from entityseg.baselines.extra import require_models
 
     require_models()

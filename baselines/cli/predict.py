@@ -67,7 +67,10 @@ def predict(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
-    """Cut images into masks: pictures, id maps and JSON; exit code 1 if an image cannot be read."""
+    """Cut images into masks: pictures, id maps and JSON.
+
+    Images that cannot be read are named, the others are done, and the exit code is 1.
+    """
     common.load_masks()
     from entityseg import registry
     from entityseg.baselines.inference.predicting import find_images, predict_images

@@ -49,10 +49,11 @@ def train(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Train CropFormer, Mask2Former or their peers by a recipe; stopped, it goes on from where it was.
+    """Train a model by a recipe; stopped, it goes on.
 
-    SIGTERM and Ctrl-C end it after the step, with everything saved; run the same command again to go on. The result's
-    folder can be given to `entityseg predict` and `entityseg models info`.
+    CropFormer, Mask2Former, V-Mask2Former and VITA, on one device or several. SIGTERM and Ctrl-C end it after the
+    step, with everything saved; run the same command again to go on. The result's folder can be given to
+    `entityseg predict` and `entityseg models info`.
     """
     from entityseg.baselines.training import read_config
 

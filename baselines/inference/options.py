@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Literal
 
-from entityseg.errors import usage_error
+from entityseg.errors import Findings, UsageError
 
 # Which decoder (image or batch level), and which views' masks: the whole image (O), the crops (C), or both.
 Outputs = Literal["auto", "I-O", "B-O", "B-C", "B-OC"]
@@ -61,7 +62,11 @@ class InferenceOptions:
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "scales", tuple(self.scales))
+        findings = Findings()
+
+        def add(name: str, message: str, remedy: str) -> None:
+            findings.add("inference.option", message, remedy, field=name, value=getattr(self, name))
+
         known: dict[str, tuple[str, ...]] = {
             "task": TASKS,
             "outputs": OUTPUTS,
@@ -69,20 +74,23 @@ class InferenceOptions:
         }
         for name, values in known.items():
             if getattr(self, name) not in values:
-                remedy = f"There are: {', '.join(values)}."
-                raise usage_error(
-                    "inference.option",
-                    "there is no such value",
-                    remedy,
-                    field=name,
-                    value=getattr(self, name),
-                )
-        for name, least in (("detections", 1), ("views_at_once", 1), ("threads", 1)):
-            given = getattr(self, name)
-            if given is not None and given < least:
-                message = f"the number is below {least}"
-                raise usage_error(
-                    "inference.option", message, "Give a larger one, or none.", field=name, value=given
-                )
-        if min(self.scales, default=1) < 1:
-            raise usage_error("inference.option", "a short side is below 1", "Give pixels.", field="scales")
+                add(name, "there is no such value", f"There are: {', '.join(values)}.")
+        for name in ("detections", "views_at_once", "threads"):
+            if getattr(self, name) is not None and not _is_count(getattr(self, name)):
+                add(name, "this is no number from 1 on", "Give one, or leave it out.")
+        for name in ("threshold", "object_threshold", "overlap_threshold"):
+            value: object = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value <= 1:
+                add(name, "this is no number from 0 to 1", "Give a score, such as 0.5.")
+        for name in ("keep_empty", "amp", "overlap"):
+            if not isinstance(getattr(self, name), bool) and (name, getattr(self, name)) != ("overlap", None):
+                add(name, "this is no switch", "Give true or false.")
+        if not isinstance(self.scales, list | tuple) or not all(_is_count(side) for side in self.scales):
+            add("scales", "these are no short sides", "Give pixels, such as 640 and 1040.")
+        if findings.errors:
+            raise UsageError(findings)
+        object.__setattr__(self, "scales", tuple(self.scales))
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1

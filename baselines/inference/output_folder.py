@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,15 @@ from entityseg.report.overlay import draw, save_png
 RUN = "run.json"
 PREDICTIONS = "predictions.jsonl"
 _FOLDERS = ("json", "id_maps", "overlays")
+
+
+def readable(name: str) -> str:
+    r"""Return the name of a file as text that can be written; bytes that are no UTF-8 become `\xff`.
+
+    >>> readable("caf\udce9.png")
+    'caf\\xe9.png'
+    """
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 @dataclass(frozen=True)
@@ -80,7 +90,7 @@ class OutputFolder:
                 for name in _FOLDERS:
                     shutil.rmtree(self.path / name, ignore_errors=True)
                 (self.path / PREDICTIONS).unlink(missing_ok=True)
-        images = {image_id: str(path) for image_id, path in files.items()}
+        images = {image_id: readable(str(path)) for image_id, path in files.items()}
         write_json(run, {"settings": wanted, "images": images}, indent=True)
         for name in _FOLDERS:
             (self.path / name).mkdir(exist_ok=True)
@@ -136,7 +146,7 @@ class OutputFolder:
         ]
         record = {
             "image_id": one.image_id,
-            "file_name": one.path.name,
+            "file_name": readable(one.path.name),
             "image_sha256": one.digest,
             "size": list(masks.size),
             "segments": segments,

@@ -11,17 +11,21 @@ The folder that is written:
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from entityseg.baselines.inference.output_folder import LoadedImage, OutputFolder
+from entityseg.baselines.inference.output_folder import LoadedImage, OutputFolder, readable
 from entityseg.data.images import EXTENSIONS, extension
 from entityseg.data.threads import Progress, no_progress
-from entityseg.errors import Finding, Findings, InputError, MissingFileError
+from entityseg.errors import Finding, Findings, InputError, MissingFileError, usage_error
 from entityseg.protocols import Pixels, Segmentation, Segmenter
+
+# Bytes; file systems take names of 255, and temporary names are longer than final ones.
+_LONGEST_ID = 200
 
 
 @dataclass(frozen=True)
@@ -83,9 +87,12 @@ def predict_images(
 
     Raises:
         MissingFileError: there is no such file or folder, or no image in it.
-        UsageError: the target is in use by something else.
+        UsageError: the target is in use by something else; the threshold is no score.
         OSError: the disk is full or not writable; whole images stay.
     """
+    if not 0 <= threshold <= 1:
+        remedy = "Give a score from 0 to 1."
+        raise usage_error("predict.threshold", "no mask can have this score", remedy, value=threshold)
     files = find_images(Path(images))
     work = OutputFolder(Path(out), threshold, overlays)
     work.prepare({**(settings or {}), "threshold": threshold, "overlays": overlays}, files, overwrite)
@@ -104,7 +111,7 @@ def predict_images(
 
 
 def find_images(path: Path) -> dict[str, Path]:
-    """Return the image files of a path by id: the path below the folder without ending, `/` as `__`.
+    """Return the image files of a path by id: the path below the folder without ending, `/` as `__`, 200 bytes at most.
 
     Raises:
         MissingFileError: there is no such file or folder, or no image in it.
@@ -117,7 +124,7 @@ def find_images(path: Path) -> dict[str, Path]:
         message, remedy = "there is no such file or folder", "Check the path."
         raise MissingFileError(Finding("file.missing", message, remedy, file=str(path)))
     if path.is_file():
-        return {path.stem: path}
+        return {_short(readable(path.stem)): path}
     found = [
         one
         for one in sorted(path.rglob("*"))
@@ -127,14 +134,14 @@ def find_images(path: Path) -> dict[str, Path]:
         remedy = f"Images end in {', '.join(sorted(EXTENSIONS))}."
         raise MissingFileError(Finding("images.none", "the folder has no image", remedy, file=str(path)))
     names = [PurePosixPath(one.relative_to(path).as_posix()) for one in found]
-    ids = ["__".join(name.with_suffix("").parts) for name in names]
+    ids = [_short(readable("__".join(name.with_suffix("").parts))) for name in names]
     # Of files that differ in their ending alone, all keep it. Some file systems do not tell capitals apart.
     folded = [one.casefold() for one in ids]
     counts = Counter(folded)
     chosen: dict[str, Path] = {}
     taken: set[str] = set()
     for one, fold, name, file in zip(ids, folded, names, found, strict=True):
-        base = one if counts[fold] == 1 else "__".join(name.parts)
+        base = one if counts[fold] == 1 else _short(readable("__".join(name.parts)))
         image_id, number = base, 1
         while image_id.casefold() in taken:
             number += 1
@@ -142,6 +149,14 @@ def find_images(path: Path) -> dict[str, Path]:
         taken.add(image_id.casefold())
         chosen[image_id] = file
     return chosen
+
+
+def _short(image_id: str) -> str:
+    """Return an id of which files can be named: a long one's end becomes a digest of the whole."""
+    data = image_id.encode()
+    if len(data) <= _LONGEST_ID:
+        return image_id
+    return f"{data[: _LONGEST_ID - 13].decode(errors='ignore')}~{hashlib.sha256(data).hexdigest()[:12]}"
 
 
 def _hidden(path: Path) -> bool:

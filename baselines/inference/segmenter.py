@@ -64,12 +64,13 @@ class FolderSegmenter:
     ) -> None:
         require_models()
         from entityseg.baselines.inference.options import InferenceOptions
-        from entityseg.baselines.models import family_name, load_model
+        from entityseg.baselines.models import load_model
+        from entityseg.baselines.models.loading import family_name
         from entityseg.baselines.views import load_processor
 
         self.options = InferenceOptions(
             task=task, outputs=outputs, overlap=overlap, rescore=rescore, detections=detections,
-            threshold=threshold, scales=tuple(scales), amp=amp, views_at_once=views_at_once, threads=threads,
+            threshold=threshold, scales=scales, amp=amp, views_at_once=views_at_once, threads=threads,
         )  # fmt: skip
         self.path = Path(path)
         place = _device(device)
@@ -83,9 +84,17 @@ class FolderSegmenter:
         self.processor = load_processor(self.path)
         self._check_views(FAMILIES[family_name(self.model)].several_views)
         self.model.to(place)
+        if not isinstance(compile, bool):
+            remedy = "Give true or false."
+            raise usage_error("inference.option", "this is no switch", remedy, field="compile", value=compile)
         if compile:
             self.model.compile()
         given = getattr(self.model.config, "category_ids", None) if category_ids is None else category_ids
+        if isinstance(given, str | bytes | int | float):
+            remedy = "Give a list of whole numbers."
+            raise usage_error(
+                "model.categories", "this is no list of ids", remedy, field="category_ids", value=given
+            )
         self._category_ids = None if given is None else np.asarray(given, np.int64)
         self._check_count()
 
@@ -215,9 +224,9 @@ def _device(name: str | None) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, TypeError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
         message = f"the device cannot be used: {reason}"
         raise usage_error(
             "model.device", message, "Take cpu, or leave it out.", field="device", value=name

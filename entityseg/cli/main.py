@@ -31,7 +31,7 @@ NOUNS: dict[str, tuple[str, str]] = {
     "score": ("entityseg.cli.score", "Score predictions against a ground truth."),
     "predictions": ("entityseg.cli.predictions", "Check, convert and repair files of predictions."),
     "published": ("entityseg.cli.published", "Figures that the papers print, and what is wrong with them."),
-    "demo": ("entityseg.cli.demo", "A tour: make a dataset, convert it, score predictions, write a report."),
+    "demo": ("entityseg.cli.demo", "A tour: make a dataset, convert, score and train on it; a page."),
 }
 _INTERNAL_ERROR = 3
 _INTERRUPTED = 130

@@ -81,4 +81,6 @@ def _rgb(image: Any) -> NDArray[np.uint8]:
         return np.repeat((values >> 8).astype(np.uint8)[..., None], 3, axis=2)
     if image.mode == "F":
         raise ValueError("its pixels are floating-point values, whose range is not known")
+    # Pillow warns of a palette with transparency, which is dropped here as all alpha is.
+    image.info.pop("transparency", None)
     return np.asarray(image.convert("RGB"))

@@ -29,6 +29,9 @@ def count_squares(firsts, begins, rows, counts):  # type: ignore[no-untyped-def]
     """
     for m in range(len(counts)):
         first, last = firsts[m], firsts[m + 1]
+        beside, common = 0, 0
+        left_first, right_first, left_last, right_last = 0, 0, 0, 0
+        left_alone, right_alone = 0, 0
         for k in range(first, last + (last > first)):
             # Column k on the right and the one before it on the left; beyond the box there is none.
             i, end_i = (2 * begins[k - 1], 2 * begins[k]) if k > first else (0, 0)
@@ -38,17 +41,14 @@ def count_squares(firsts, begins, rows, counts):  # type: ignore[no-untyped-def]
                 top_i, foot_i, top_j, foot_j = rows[i], rows[i + 1], rows[j], rows[j + 1]
                 low, high = max(top_i, top_j), min(foot_i, foot_j)
                 if low < high:
-                    uneven = np.int64(top_i != top_j)
-                    side = 1 + (top_i < top_j)
-                    counts[m, 3 - uneven * (3 - side)] += 1
-                    counts[m, 5 * side] += (low - min(top_i, top_j) - 1) * uneven
-                    counts[m, 4 * side + 3] += uneven
-                    counts[m, 15] += high - low - 1
-                    uneven = np.int64(foot_i != foot_j)
-                    side = 1 + (foot_i > foot_j)
-                    counts[m, 12 + uneven * side] += 1
-                    counts[m, 5 * side] += (max(foot_i, foot_j) - high - 1) * uneven
-                    counts[m, 4 * side] += uneven
+                    beside += 1
+                    common += high - low - 1
+                    left_first += top_i < top_j
+                    right_first += top_i > top_j
+                    left_last += foot_i > foot_j
+                    right_last += foot_i < foot_j
+                    left_alone += max(top_j - top_i - 1, 0) + max(foot_i - foot_j - 1, 0)
+                    right_alone += max(top_i - top_j - 1, 0) + max(foot_j - foot_i - 1, 0)
                     continue
             # 2 left + 1 right, above and below row y.
             above, y = 0, 0
@@ -68,6 +68,19 @@ def count_squares(firsts, begins, rows, counts):  # type: ignore[no-untyped-def]
                 counts[m, 5 * above] += at - y - 1
                 counts[m, 4 * above + below] += 1
                 above, y = below, at
+        counts[m, 0b0010] += left_first
+        counts[m, 0b0001] += right_first
+        counts[m, 0b0011] += beside - left_first - right_first
+        counts[m, 0b1011] += left_first
+        counts[m, 0b0111] += right_first
+        counts[m, 0b1111] += common
+        counts[m, 0b1010] += left_alone
+        counts[m, 0b0101] += right_alone
+        counts[m, 0b1110] += left_last
+        counts[m, 0b1101] += right_last
+        counts[m, 0b1100] += beside - left_last - right_last
+        counts[m, 0b1000] += left_last
+        counts[m, 0b0100] += right_last
 
 
 @njit(inline="always", error_model="numpy")  # type: ignore[untyped-decorator]
