@@ -287,6 +287,9 @@ def _backbone(given: Any) -> PreTrainedConfig:
         if field in _FIXED and value != _FIXED[field]:
             remedy = f"Give {_FIXED[field]}."
             raise _wrong_backbone("the pixel decoder takes no other value", remedy, field, value)
+    if name == "swin" and any(made.embed_dim * 2**i % heads for i, heads in enumerate(made.num_heads)):
+        message = f"heads do not divide the stages' channels, {made.embed_dim} doubled from stage to stage"
+        raise _wrong_backbone(message, "Take numbers that do.", "num_heads", made.num_heads)
     return made
 
 

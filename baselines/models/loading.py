@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -161,7 +163,9 @@ def save_model(model: SegmenterModel, folder: str | Path) -> None:
             # One file, whatever its size: 222 million parameters are 0.9 GB.
             model.save_pretrained(folder, max_shard_size="100GB")
     except SafetensorError as error:
-        raise OSError(f"{folder / WEIGHTS} cannot be written: {error}") from error
+        found = re.search(r"os error (\d+)", str(error))
+        number = int(found[1]) if found else errno.EIO
+        raise OSError(number, os.strerror(number), str(folder / WEIGHTS)) from error
     for name in (CONFIG, WEIGHTS):
         with open(folder / name, "rb") as file:
             os.fsync(file.fileno())

@@ -106,12 +106,16 @@ def _load(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
         message = getattr(error, "problem", None) or str(error)
         remedy = getattr(error, "note", None) or "Mend the YAML there."
         raise input_error("config.yaml", message, remedy, file=str(path), record=where) from None
+    except (RecursionError, ValueError) as error:
+        # Lists in lists without end; a date or a number that is none.
+        message = f"the YAML cannot be read: {error}"
+        raise input_error("config.yaml", message, "Write plain values.", file=str(path)) from None
     if not isinstance(tree, dict):
         message = f"the file holds {'nothing' if tree is None else 'a ' + type(tree).__name__}, no settings"
         raise input_error("config.yaml", message, "Write `key: value` lines.", file=str(path))
     bases = tree.pop("base", [])
     merged: dict[str, Any] = {}
-    for base in [bases] if isinstance(bases, str) else bases:
+    for base in bases if isinstance(bases, list) else [bases]:
         beneath = path.parent / f"{base}.yaml"
         if not beneath.is_file():
             beneath = RECIPES / f"{base}.yaml"
@@ -191,6 +195,9 @@ def _apply(tree: dict[str, Any], override: str) -> None:
         value = yaml.load(text, Loader=_loader())  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         message = f"the value is no YAML: {getattr(error, 'problem', None) or error}"
+        raise usage_error("config.override", message, "Quote it.", field=name, value=text) from None
+    except (RecursionError, ValueError) as error:
+        message = f"the value cannot be read: {error}"
         raise usage_error("config.override", message, "Quote it.", field=name, value=text) from None
     place: Any = tree
     for index, part in enumerate(parts):

@@ -24,6 +24,7 @@ _ESCAPES = str.maketrans(
         "<": r"\textless{}",
         ">": r"\textgreater{}",
         "|": r"\textbar{}",
+        "`": r"\textasciigrave{}",
         # As groups: `\\` and `\midrule` take what follows them in brackets or as a star for themselves.
         "[": "{[}",
         "]": "{]}",

@@ -19,9 +19,11 @@ from entityseg.masks.dense import to_dense
 from entityseg.masks.geometry import crop
 from entityseg.masks.morphology import dilate
 from entityseg.report.overlay import draw
+from entityseg.stats.dataset.choices import DatasetChoices
 from entityseg.stats.dataset.compute import open_dataset
 from entityseg.stats.dataset.schema import ENTITIES, Identity
 from entityseg.stats.dataset.store import read_columns
+from entityseg.stats.dataset.units import units_of
 
 # Smaller ones are blots whose shape is that of their pixels.
 LEAST_SIDE = 32
@@ -37,13 +39,15 @@ class Example:
     Attributes:
         row: of `entities.parquet`.
         image: index of its image in the dataset.
-        annotation_id: its id there.
+        position: among the image's masks as they were measured.
+        annotation_id: of its (first) annotation.
         file_name: of the image.
         convexity, simplicity: its shape.
     """
 
     row: int
     image: int
+    position: int
     annotation_id: int
     file_name: str
     convexity: float
@@ -73,7 +77,8 @@ def choose_examples(folder: str | Path, count: int = 6) -> tuple[list[Example], 
         chosen = _one_an_image(ranked, images, count)
         return [
             Example(
-                int(row), int(images[row]), int(columns["annotation_id"][row]), str(columns["file_name"][row]),
+                int(row), int(images[row]), int(row - np.searchsorted(images, images[row])),
+                int(columns["annotation_id"][row]), str(columns["file_name"][row]),
                 float(columns["convexity"][row]), float(columns["simplicity"][row]),
             )
             for row in chosen
@@ -85,13 +90,31 @@ def choose_examples(folder: str | Path, count: int = 6) -> tuple[list[Example], 
     return most, least
 
 
-def draw_examples(dataset: Dataset, examples: Sequence[Example]) -> list[Image.Image]:
+def draw_examples(
+    dataset: Dataset, examples: Sequence[Example], choices: DatasetChoices | None = None
+) -> list[Image.Image]:
     """Return a picture of each entity with what is around it; on grey where the image is not there.
+
+    Args:
+        dataset: that was measured.
+        examples: entities of it.
+        choices: that it was measured with; they say what of stuff is one entity.
 
     Raises:
         InputError: a mask is malformed, or the dataset does not have the entity.
     """
-    return [_picture(dataset, example) for example in examples]
+    return [_picture(dataset, example, choices or DatasetChoices()) for example in examples]
+
+
+def choices_of(identity: Identity) -> DatasetChoices:
+    """Return the choices that say which entities were measured; those of their shape are left out.
+
+    Raises:
+        UsageError: they are none.
+    """
+    stuff, crowd = (identity.choices.get(name) for name in ("stuff", "crowd"))
+    # The class looks whether they are any.
+    return DatasetChoices(stuff, crowd)  # type: ignore[arg-type]
 
 
 def open_measured(identity: Identity) -> Dataset | None:
@@ -119,15 +142,15 @@ def _one_an_image(ranked: NDArray[np.int64], images: NDArray[np.int64], count: i
     return [row for row in ranked.tolist() if row in chosen]
 
 
-def _picture(dataset: Dataset, example: Example) -> Image.Image:
+def _picture(dataset: Dataset, example: Example, choices: DatasetChoices) -> Image.Image:
     one = dataset[example.image]
-    places = np.flatnonzero(one.ids == example.annotation_id)
-    if not len(places):
+    units = units_of(one, dataset.category_of, choices)
+    if units.ids[example.position : example.position + 1].tolist() != [example.annotation_id]:
         message = "the dataset does not have the entity that was measured"
         remedy = "Run `entityseg stats compute` again."
         record = f"image {one.image.file_name}, annotation {example.annotation_id}"
         raise input_error("statistics.stale", message, remedy, record=record)
-    mask = one.masks[int(places[0])]
+    mask = units.masks[example.position]
     window = _window(mask)
     # So that a wire is still there when the picture has become small.
     cut = dilate(crop(mask, *window), max(window[2:]) // (2 * _SIDE))

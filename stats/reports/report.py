@@ -13,7 +13,13 @@ from entityseg.errors import usage_error
 from entityseg.report.page import Gallery, Page, Picture, Section, write_page
 from entityseg.stats.dataset.overview import table1_row
 from entityseg.stats.dataset.schema import Statistics, read_statistics
-from entityseg.stats.reports.examples import Example, choose_examples, draw_examples, open_measured
+from entityseg.stats.reports.examples import (
+    Example,
+    choices_of,
+    choose_examples,
+    draw_examples,
+    open_measured,
+)
 from entityseg.stats.reports.figures import plot
 from entityseg.stats.reports.tables import (
     classes_section,
@@ -205,14 +211,16 @@ def _examples(
 ) -> tuple[list[Gallery], list[str]]:
     galleries, missing = [], []
     for name in progress(list(sets), len(sets), "drawing"):
-        dataset = open_measured(sets[name].identity)
+        identity = sets[name].identity
+        dataset = open_measured(identity)
         if dataset is None:
             missing.append(name)
             continue
         for what, examples in zip(("most complex", "least complex"), chosen[name], strict=True):
+            drawings = draw_examples(dataset, examples, choices_of(identity))
             pictures = [
                 Picture.of_image(drawn, _caption(one), f"An entity of {one.file_name}")
-                for one, drawn in zip(examples, draw_examples(dataset, examples), strict=True)
+                for one, drawn in zip(examples, drawings, strict=True)
             ]
             if pictures:
                 galleries.append(Gallery(pictures, 3, f"{name}: {what}"))

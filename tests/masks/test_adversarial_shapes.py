@@ -45,7 +45,6 @@ def shapes_of(height: int, width: int) -> Dense:
     """All adversarial shapes of one size, bool [n, height, width]."""
     rows, columns = np.mgrid[:height, :width]
     side = min(height, width)
-    square = {"spiral": spiral(side, 1), "wide spiral": spiral(side, 2), "rings": rings(side)}
     drawn = [
         (rows + columns) % 2 == 0,
         (rows // 2 + columns // 2) % 2 == 0,
@@ -65,7 +64,7 @@ def shapes_of(height: int, width: int) -> Dense:
         (rows == height - 1) & (columns == width - 1),
         rows * width + columns < height * width // 2,
     ]
-    for mask in square.values():
+    for mask in (spiral(side, 1), spiral(side, 2), rings(side)):
         placed = np.zeros((height, width), bool)
         placed[-side:, -side:] = mask
         drawn += [placed, ~placed]

@@ -18,8 +18,10 @@ from entityseg.masks import from_dense
 from entityseg.masks.coco import to_strings
 from entityseg.report import spreads
 from entityseg.report.plots import to_svg
+from entityseg.stats.dataset.choices import DatasetChoices
 from entityseg.stats.dataset.compute import compute
 from entityseg.stats.reports import choose_examples, write_report
+from entityseg.stats.reports.examples import choices_of, draw_examples, open_measured
 
 
 def disc(size: int, x: int, y: int, radius: int) -> np.ndarray[Any, Any]:
@@ -75,6 +77,35 @@ def test_examples_are_the_extremes(folders: tuple[Path, Path]) -> None:
     assert [one.convexity for one in least] == sorted((one.convexity for one in least), reverse=True)
     most, least = choose_examples(folders[0], 100)
     assert len(most) == 6 and least == []
+
+
+@pytest.mark.parametrize(("stuff", "pixels"), [("annotated", 1600), ("joined", 3200), ("parts", 800)])
+def test_examples_show_what_was_measured(tmp_path: Path, stuff: str, pixels: int) -> None:
+    """Two skies, each in two parts of 20 x 40 pixels, of which one, both, or a part is the entity."""
+    dense = np.zeros((2, 200, 200), bool)
+    for k, (x, y) in enumerate([(0, 0), (100, 100)]):
+        dense[k, y : y + 40, x : x + 20] = dense[k, y : y + 40, x + 40 : x + 60] = True
+    dense = dense.repeat(2, axis=1).repeat(2, axis=2)
+    annotations = [
+        {"id": 7, "image_id": 1, "category_id": 1, "iscrowd": 0, "area": 1, "bbox": [0, 0, 1, 1],
+         "segmentation": {"size": [400, 400], "counts": text.decode()}}
+        for text in to_strings(from_dense(dense))
+    ]  # fmt: skip
+    annotations[1]["id"] = 8
+    image = {"id": 1, "file_name": "a.png", "height": 400, "width": 400}
+    sky = {"id": 1, "name": "sky", "isthing": 0}
+    (tmp_path / "set.json").write_text(
+        json.dumps({"images": [image], "annotations": annotations, "categories": [sky]})
+    )
+    found = compute(tmp_path / "set.json", tmp_path / "out", choices=DatasetChoices(stuff=stuff), bootstrap=0)  # type: ignore[arg-type]
+    most, _ = choose_examples(tmp_path / "out", 1)
+    dataset = open_measured(found.identity)
+    assert dataset is not None
+    (drawn,) = draw_examples(dataset, most, choices_of(found.identity))
+    # Twice as wide and high as above, and drawn no larger: what is not grey is the entity and its outline.
+    colours = np.asarray(drawn.convert("RGB")).astype(int)
+    scale = drawn.width / min(400, 1.24 * {"annotated": 120, "joined": 320, "parts": 80}[stuff] + 2)
+    assert (np.ptp(colours, axis=2) > 0).sum() / scale**2 == pytest.approx(4 * pixels, rel=0.1)
 
 
 def test_page_shows_all_sets_beside_the_published_rows(folders: tuple[Path, Path], tmp_path: Path) -> None:

