@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 # Recipe -> name on the page. One budget of steps for both.
 MODELS = {"tiny-mask2former": "Mask2Former", "tiny-cropformer": "CropFormer"}
-STEPS = 600
+STEPS = 500
 # Resolution -> split of the mini dataset.
 SPLITS = {"L": "val_lr", "H": "val"}
 _DONE = "done.json"

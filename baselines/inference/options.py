@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Literal
 
 from entityseg.errors import Findings, UsageError
@@ -54,7 +54,7 @@ class InferenceOptions:
     detections: int | None = None
     keep_empty: bool = False
     threshold: float = 0.0
-    scales: tuple[int, ...] = ()
+    scales: Sequence[int] = ()
     object_threshold: float = 0.8
     overlap_threshold: float = 0.8
     amp: bool = False
@@ -80,7 +80,7 @@ class InferenceOptions:
                 add(name, "this is no number from 1 on", "Give one, or leave it out.")
         for name in ("threshold", "object_threshold", "overlap_threshold"):
             value: object = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value <= 1:
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
                 add(name, "this is no number from 0 to 1", "Give a score, such as 0.5.")
         for name in ("keep_empty", "amp", "overlap"):
             if not isinstance(getattr(self, name), bool) and (name, getattr(self, name)) != ("overlap", None):
