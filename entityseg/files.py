@@ -127,3 +127,20 @@ def lock(descriptor: int, *, wait: bool) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+@contextmanager
+def hold_folder(folder: Path) -> Iterator[bool]:
+    """Hold a folder, made where there is none, while the block runs; give False if another process holds it.
+
+    Raises:
+        OSError: there is a file of this name, or the folder cannot be made.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    # Windows opens no folders, and has no such locks.
+    held = os.open(folder, os.O_RDONLY) if os.name == "posix" else None
+    try:
+        yield held is None or lock(held, wait=False)
+    finally:
+        if held is not None:
+            os.close(held)

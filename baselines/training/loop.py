@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ from entityseg.baselines.training.trackers import (
 )
 from entityseg.baselines.views import Batch, ViewProcessor
 from entityseg.errors import EntitySegError, input_error, usage_error
+from entityseg.files import hold_folder
 
 LOG = "log.jsonl"
 _PRECISIONS = {"bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -72,10 +73,10 @@ def train(config: TrainingConfig, out: str | Path, *, live: bool = False) -> Out
     """
     accelerator = Accelerator()
     folder = Path(out)
-    with _deterministic(accelerator.device), Stop() as stop:
+    with _deterministic(accelerator.device), Stop() as stop, ExitStack() as held:
         data = building.open_data(config)
         trajectory = outcome.trajectory(config, data.digest(), accelerator.num_processes)
-        finished = _claim(folder, config, trajectory, accelerator)
+        finished = _claim(folder, config, trajectory, accelerator, held)
         if finished is not None:
             return finished
         return _Training.begin(config, data, folder, accelerator, trajectory, live=live).run(stop)
@@ -340,12 +341,17 @@ class _Training:
         return made
 
 
-def _claim(folder: Path, config: TrainingConfig, trajectory: str, accelerator: Accelerator) -> Outcome | None:
-    """Let the first process take the folder, and tell all what came of it; see `outcome.claim`."""
+def _claim(
+    folder: Path, config: TrainingConfig, trajectory: str, accelerator: Accelerator, held: ExitStack
+) -> Outcome | None:
+    """Let the first process take the folder until `held` ends, and tell all what came of it; see `outcome.claim`."""
     answer: list[Outcome | EntitySegError | None] = [None]
     if accelerator.is_main_process:
         try:
             answer = [outcome.claim(folder, config, trajectory)]
+            if answer[0] is None and not held.enter_context(hold_folder(folder)):
+                message, remedy = "another process trains in the folder", "Wait, or name another folder."
+                raise usage_error("training.busy", message, remedy, file=str(folder))
         except EntitySegError as error:
             answer = [error]
     if accelerator.num_processes > 1:

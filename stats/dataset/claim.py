@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from entityseg.data.formats._png_source import PngSource
 from entityseg.data.json_file import parse_json_file
 from entityseg.data.records import Dataset
 from entityseg.errors import usage_error
-from entityseg.files import lock, remove_leftovers, write_json
+from entityseg.files import hold_folder, remove_leftovers, write_json
 from entityseg.stats.dataset.choices import DatasetChoices
 from entityseg.stats.dataset.schema import STATISTICS
 from entityseg.stats.dataset.sources import source_of
@@ -73,18 +72,12 @@ def claimed(folder: Path, job: Mapping[str, Any], *, overwrite: bool) -> Iterato
     """
     if folder.exists() and not folder.is_dir():
         raise _refused(folder, "a file of this name holds something else than statistics", "Name a folder.")
-    folder.mkdir(parents=True, exist_ok=True)
-    # Windows opens no folders, and has no such locks.
-    held = os.open(folder, os.O_RDONLY) if os.name == "posix" else None
-    try:
-        if held is not None and not lock(held, wait=False):
+    with hold_folder(folder) as alone:
+        if not alone:
             message = "another process computes statistics in the folder"
             raise _refused(folder, message, "Wait until it ends, or name another folder.")
         _take(folder, job, overwrite=overwrite)
         yield
-    finally:
-        if held is not None:
-            os.close(held)
 
 
 def _take(folder: Path, job: Mapping[str, Any], *, overwrite: bool) -> None:

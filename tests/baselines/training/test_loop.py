@@ -21,6 +21,7 @@ from entityseg.baselines.training.outcome import CHECKPOINTS
 from entityseg.baselines.training.trackers import read_log
 from entityseg.baselines.views import load_processor
 from entityseg.errors import InputError, UsageError
+from entityseg.files import hold_folder
 
 
 class Killed(BaseException):
@@ -213,6 +214,15 @@ def test_a_signal_saves_and_the_next_run_goes_on(
     assert find_checkpoints(tmp_path / "parts" / CHECKPOINTS)[-1][0] == outcome.step
     assert train(config, tmp_path / "parts").status == "finished"
     assert_same_bits(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_a_folder_in_which_another_process_trains_is_refused(small, tmp_path: Path) -> None:
+    config = small("mask2former", "data.validation=null")
+    with hold_folder(tmp_path) as alone, pytest.raises(UsageError, match="another process trains"):
+        assert alone
+        train(config, tmp_path)
+    assert not find_checkpoints(tmp_path / CHECKPOINTS)
+    assert train(config, tmp_path).status == "finished"
 
 
 @pytest.mark.parametrize("what", ["weights", "state"])
