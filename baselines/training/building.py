@@ -183,6 +183,7 @@ def build_views(config: TrainingConfig, data: TrainingData) -> EntityViews:
         crop_count=max(views.crops_taken, 1),
         jitter=views.jitter,
         window=views.window,
+        colour=views.colour,
     )
     return EntityViews(data.train, augment, config.run.seed, category_ids=data.category_ids)
 

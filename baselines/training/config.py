@@ -86,6 +86,7 @@ class ViewsSection(_Section):
         crop_ratio: of a crop's sides to the image's, in training and inference; the papers' delta.
         jitter: least and largest scale by which the image is fitted into `window`, in place of `short_sides`.
         window: side of the square that is cut at random out of the resized image, in pixels; for one view.
+        colour: whether colours are distorted, as the released semantic models were trained.
         test_crops: where the crops lie in inference.
         test_short_side, test_max_side: size of the views in inference, in pixels.
     """
@@ -98,6 +99,7 @@ class ViewsSection(_Section):
     crop_ratio: float = Field(default=0.7, gt=0, le=1)
     jitter: tuple[float, float] | None = None
     window: int | None = Field(default=None, ge=1)
+    colour: bool = False
     test_crops: Literal["none", "fixed4", "fixed8", "random"] = "fixed4"
     test_short_side: int = Field(default=800, ge=1)
     test_max_side: int = Field(default=1333, ge=1)

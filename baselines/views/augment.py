@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from entityseg.baselines.views.colour import Distortion
 from entityseg.baselines.views.cutting import Pixels, cut
 from entityseg.baselines.views.regions import (
     Region,
@@ -27,7 +28,7 @@ class ViewAugmentation:
     The default is CropFormer's: the whole image and one of its four corner crops, each resized to one of six short
     sides. Large-scale jitter, which the released Mask2Former entity models were trained with, is
     `ViewAugmentation(crops="none", jitter=(0.1, 2.0), window=1024)`; the released semantic models' is
-    `ViewAugmentation(crops="none", short_sides=range(256, 1025, 51), max_side=2048, window=512)`.
+    `ViewAugmentation(crops="none", short_sides=range(256, 1025, 51), max_side=2048, window=512, colour=True)`.
 
     Attributes:
         short_sides: of which one is drawn, in network pixels.
@@ -39,6 +40,7 @@ class ViewAugmentation:
         jitter: least and largest scale, by which the image is fitted into `window` in place of `short_sides`.
         window: side of the square that is cut out of the resized image at random, in network pixels; views are
             padded to it. For models of one view.
+        colour: whether colours are distorted, in all views alike.
 
     Raises:
         UsageError: values that make no sense, or a window together with crops.
@@ -52,6 +54,7 @@ class ViewAugmentation:
     crop_count: int = 1
     jitter: tuple[float, float] | None = None
     window: int | None = None
+    colour: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "short_sides", tuple(self.short_sides))
@@ -87,6 +90,15 @@ class ViewAugmentation:
             masks: n masks of its size; each view gets n masks in the same order.
             generator: of all choices.
         """
+        views, small = self._views(image, masks, generator)
+        if self.colour:
+            distortion = Distortion.draw(generator)
+            views = tuple(distortion.apply(one) for one in views)
+        return views, small
+
+    def _views(
+        self, image: Pixels, masks: RunLengths, generator: np.random.Generator
+    ) -> tuple[tuple[Pixels, ...], tuple[RunLengths, ...]]:
         if generator.random() < self.flip:
             image, masks = image[:, ::-1], flip(masks, horizontal=True)
         if self.window is not None:
