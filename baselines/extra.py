@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from entityseg.errors import usage_error
 
-_NEEDED = ("torch", "transformers", "accelerate", "safetensors")
+_NEEDED = ("torch", "transformers", "accelerate", "safetensors", "yaml")
 
 
 def require_models() -> None:

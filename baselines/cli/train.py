@@ -55,6 +55,9 @@ def train(
     step, with everything saved; run the same command again to go on. The result's folder can be given to
     `entityseg predict` and `entityseg models info`.
     """
+    from entityseg.baselines.extra import require_models
+
+    require_models()
     from entityseg.baselines.training import read_config
 
     if list_recipes:
@@ -73,7 +76,6 @@ def train(
         raise usage_error(
             "train.out", "no folder for the result is given", "Give it: --out FOLDER.", field="--out"
         )
-    _require_models()
     from entityseg.baselines.training import train as run
 
     outcome = run(resolved, out, live=True)
@@ -133,15 +135,3 @@ def _quoted(path: Path) -> str:
     import json
 
     return json.dumps(str(path))
-
-
-def _require_models() -> None:
-    """Refuse to train without torch and transformers."""
-    from importlib.util import find_spec
-
-    missing = [
-        name for name in ("torch", "transformers", "accelerate", "safetensors") if find_spec(name) is None
-    ]
-    if missing:
-        message = f"training needs {', '.join(missing)}"
-        raise usage_error("train.extra", message, "Install them: pip install 'entityseg[models]'.")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from entityseg.baselines import extra
 from entityseg.cli.main import run
 
 
@@ -70,15 +71,12 @@ def test_pretrained_weights_must_be_given(small, tmp_path: Path, capsys: pytest.
     assert "model.weights=FOLDER" in capsys.readouterr().err
 
 
-def test_without_torch_the_extra_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("package", ["torch", "yaml"])
+def test_without_a_package_the_extra_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], package: str
 ) -> None:
-    import importlib.util
-
-    find_spec = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == "torch" else find_spec(name)
-    )
+    find_spec = extra.find_spec
+    monkeypatch.setattr(extra, "find_spec", lambda name: None if name == package else find_spec(name))
     assert run(["train", "tiny-cropformer", "--out", str(tmp_path / "x")]) == 2
     assert "pip install 'entityseg[models]'" in capsys.readouterr().err
 
