@@ -128,12 +128,13 @@ def train_and_predict(recipe: str, mini: Path, folder: Path, seed: int, steps: i
     torch.set_num_threads(1)
     from entityseg.baselines.inference.segmenter import FolderSegmenter
     from entityseg.baselines.training import read_config, train
+    from entityseg.baselines.training.reading import data_at
     from entityseg.data.pixels import read_rgb
     from entityseg.predictions import write_predictions
     from entityseg.predictions.records import Predictions
 
     overrides = [
-        f"data.path={json.dumps(str(mini))}", "data.train.split=train_lr", "data.validation=null",
+        data_at(mini), "data.train.split=train_lr", "data.validation=null",
         f"schedule.steps={steps}", f"run.seed={seed}",
     ]  # fmt: skip
     begin = time.monotonic()

@@ -115,47 +115,12 @@ FLOORS = {
     "registry": {"protocols", "errors"},
     "report": {"metrics", "predictions", "data", "masks", "errors", "files"},
     "cli": {"published", "report", "metrics", "predictions", "data", "masks", "errors", "files"},
-    # `cli` for what all commands share: tables, progress, examples.
-    "stats": {
-        "cli",
-        "published",
-        "report",
-        "metrics",
-        "predictions",
-        "data",
-        "masks",
-        "errors",
-        "files",
-    },
-    "baselines": {
-        "protocols",
-        "registry",
-        "cli",
-        "published",
-        "report",
-        "metrics",
-        "predictions",
-        "data",
-        "masks",
-        "errors",
-        "files",
-    },
-    "benchmarks": {
-        "baselines",
-        "stats",
-        "cli",
-        "protocols",
-        "registry",
-        "published",
-        "report",
-        "metrics",
-        "predictions",
-        "data",
-        "masks",
-        "errors",
-        "files",
-    },
 }
+# `cli` for what all commands share: tables, progress, examples.
+_GROUND = FLOORS["cli"] | {"cli"}
+FLOORS["stats"] = _GROUND
+FLOORS["baselines"] = _GROUND | {"protocols", "registry"}
+FLOORS["benchmarks"] = FLOORS["baselines"] | {"baselines", "stats"}
 
 
 def imports_of(path: Path) -> set[str]:

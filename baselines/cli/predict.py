@@ -11,12 +11,7 @@ import typer
 from entityseg.cli import common
 from entityseg.errors import usage_error
 
-app = typer.Typer(
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = common.new_command()
 
 
 @app.command(

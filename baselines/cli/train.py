@@ -14,13 +14,7 @@ from entityseg.errors import usage_error
 if TYPE_CHECKING:
     from entityseg.baselines.training import Outcome, TrainingConfig
 
-# One command without verbs: a group of one is the command itself.
-app = typer.Typer(
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = common.new_command()
 
 
 @app.command(
@@ -59,6 +53,7 @@ def train(
 
     require_models()
     from entityseg.baselines.training import read_config
+    from entityseg.baselines.training.reading import data_at
 
     if list_recipes:
         _list(as_json)
@@ -67,7 +62,7 @@ def train(
         raise usage_error(
             "train.config", "no config is given", "Name a YAML file or a recipe (`--list` names them)."
         )
-    settings = [*(overrides or ()), *([f"data.path={_quoted(data)}"] if data is not None else [])]
+    settings = [*(overrides or ()), *([data_at(data)] if data is not None else [])]
     resolved = read_config(config, settings)
     if show:
         _show(resolved, as_json)
@@ -128,10 +123,3 @@ def _show(config: TrainingConfig, as_json: bool) -> None:
 
     yaml.safe_dump(resolved, sys.stdout, sort_keys=False, width=110)
     common.note(f"sha256 {config.digest()}")
-
-
-def _quoted(path: Path) -> str:
-    """Return a path as a YAML string, whatever characters it has."""
-    import json
-
-    return json.dumps(str(path))

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entityseg.baselines.training.config import TrainingConfig
-from entityseg.baselines.training.reading import read_config
+from entityseg.baselines.training.reading import data_at, read_config
 from entityseg.data.records import Dataset
 from entityseg.errors import usage_error
 from entityseg.files import write_bytes, write_json
@@ -87,7 +87,7 @@ def compare(
     digests: dict[str, str] = {}
     for recipe, outputs in OUTPUTS.items():
         for seed in seeds:
-            settings = [f"data.path={_quoted(data)}", "data.validation=null", *overrides, f"run.seed={seed}"]
+            settings = [data_at(data), "data.validation=null", *overrides, f"run.seed={seed}"]
             config = read_config(recipe, settings)
             digests[f"{recipe}/{seed}"] = config.digest()
             for track in TRACKS:
@@ -246,12 +246,6 @@ def markdown(result: Mapping[str, Any]) -> str:
 def _shown(value: float, interval: Sequence[float], sign: str = "") -> str:
     low, high = (f"{100 * bound:{sign}.1f}" for bound in interval)
     return f"{100 * value:{sign}.1f} [{low}, {high}]"
-
-
-def _quoted(path: str | Path) -> str:
-    import json
-
-    return json.dumps(str(path))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import cache
@@ -47,6 +48,15 @@ def read_config(source: str | Path, overrides: Sequence[str] = ()) -> TrainingCo
     for override in overrides:
         _apply(tree, override)
     return _checked(tree, str(path), overrides)
+
+
+def data_at(path: str | Path) -> str:
+    """Return the override that says where the data is, whatever characters the path has.
+
+    >>> data_at("a b/#1")
+    'data.path="a b/#1"'
+    """
+    return f"data.path={json.dumps(str(path))}"
 
 
 def file_digest(path: Path) -> str:

@@ -22,16 +22,20 @@ _SILENT_SECONDS = 1.0
 _BLAS = "scipy.linalg.cython_blas"
 
 
-def new_app(help: str, examples: Sequence[str] = ()) -> typer.Typer:
-    """Return an empty group of commands (a noun); without a verb it prints its help."""
-    app = typer.Typer(
-        help=help,
-        epilog=epilog(*examples) if examples else None,
+def new_command(**options: Any) -> typer.Typer:
+    """Return an app in the project's style; a single command added to it is the command itself, without a verb."""
+    return typer.Typer(
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         add_completion=False,
         context_settings={"help_option_names": ["-h", "--help"]},
+        **options,
     )
+
+
+def new_app(help: str, examples: Sequence[str] = ()) -> typer.Typer:
+    """Return an empty group of commands (a noun); without a verb it prints its help."""
+    app = new_command(help=help, epilog=epilog(*examples) if examples else None)
 
     # Without a callback, typer would make a noun with one verb that verb itself.
     @app.callback(invoke_without_command=True)

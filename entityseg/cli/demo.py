@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from entityseg.cli.common import counted, epilog, load_masks, note, percent, print_json, progress, table
+from entityseg.cli.common import (
+    counted,
+    epilog,
+    load_masks,
+    new_command,
+    note,
+    percent,
+    print_json,
+    progress,
+    table,
+)
 
 if TYPE_CHECKING:
     from entityseg.metrics.result import Score
     from entityseg.report.demo import Demo
 
-app = typer.Typer(
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = new_command()
 _FIGURES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR@100")
 
 
