@@ -12,7 +12,8 @@ import orjson
 from numpy.typing import NDArray
 
 from entityseg.data import _scan, coco_slow
-from entityseg.data.coco_records import Records, Scanned, Wanted, join, scan_list
+from entityseg.data.coco_records import Records, join
+from entityseg.data.coco_scan import Scanned, Wanted, scan_list
 from entityseg.data.json_file import is_integer, map_file, parse_json, parse_json_file, require_type
 from entityseg.data.records import Category, Dataset, ImageId, ImageRecord
 from entityseg.errors import Findings
@@ -89,7 +90,7 @@ def _scan_file(text: NDArray[np.uint8], mapped: mmap.mmap) -> tuple[dict[str, An
         name = mapped[start:stop].decode("ascii")
         if name == "annotations":
             if text[p] == _scan.OPEN_LIST and annotations is None:
-                annotations = scan_list(text, p, _ANNOTATIONS.numbers)
+                annotations = scan_list(text, p, _ANNOTATIONS)
             if annotations is None or annotations.end <= p:
                 return None
             p = annotations.end

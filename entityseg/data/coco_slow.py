@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from entityseg.data.coco_records import Records, Wanted
+from entityseg.data.coco_records import Records
+from entityseg.data.coco_scan import Wanted
 from entityseg.data.json_file import as_float, is_integer, score_problem
 from entityseg.data.records import ImageId, ImageRecord
 from entityseg.data.sources import EncodedSource

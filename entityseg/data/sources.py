@@ -45,7 +45,8 @@ class EncodedSource:
         positions: int64 [rows], index of each row's record in the file's list, for error messages.
         list_name: name of that list, such as `annotations`.
         file: path of the file, for error messages.
-        spans: int64 [rows, 2], where each whole JSON record lies; None if its extras are kept or there are none.
+        spans: int64 [rows, 2], where each whole JSON record lies, 0 to 0 for one without extras; None if they are
+            kept or there are none at all.
         known: keys of a record that are not extras.
         kept: the extras of each row, where they are kept.
     """
@@ -105,7 +106,8 @@ class EncodedSource:
             found = list(self.kept[rows])
         elif self.spans is not None:
             file = self.file or ""
-            records = [parse_json(self.text[start:stop].tobytes(), file) for start, stop in self.spans[rows]]
+            texts = [self.text[start:stop].tobytes() or b"{}" for start, stop in self.spans[rows]]
+            records = [parse_json(text, file) for text in texts]
             found = [{key: record[key] for key in record if key not in self.known} for record in records]
         else:
             return ()

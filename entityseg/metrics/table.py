@@ -24,8 +24,9 @@ UnitId = Any
 # Given how often each unit counts, int64 [b, units], returns each figure, float64 [b], NaN where undefined.
 Figures = Callable[[Int64Array], Mapping[str, NDArray[np.float64]]]
 
-# Resamples that one thread computes at once: few, since each takes 8 bytes a unit.
+# Resamples that one thread computes at once: few, since each takes 8 bytes a unit, and fewer of very many units.
 _BATCH = 16
+_BATCH_CELLS = 1 << 17
 _TWICE = "the unit was added before", "Feed each unit once; merge shards that do not share any."
 _KEPT: ContextVar[dict[str, NDArray[np.float64]] | None] = ContextVar("kept", default=None)
 
@@ -177,8 +178,9 @@ def _draws(generator: np.random.Generator, n: int, n_clusters: int) -> Iterator[
 
     The draws do not depend on how many are taken at a time.
     """
-    for start in range(0, n, _BATCH):
-        size = min(_BATCH, n - start)
+    batch = min(_BATCH, max(_BATCH_CELLS // n_clusters, 1))
+    for start in range(0, n, batch):
+        size = min(batch, n - start)
         drawn = generator.integers(0, n_clusters, (size, n_clusters))
         drawn += np.arange(size)[:, None] * n_clusters
         yield np.bincount(drawn.ravel(), minlength=size * n_clusters).reshape(size, n_clusters)

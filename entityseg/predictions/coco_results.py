@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from entityseg.data import coco_slow
-from entityseg.data.coco_records import ANNOTATION_KEYS, Records, Wanted, join, scan_list
+from entityseg.data.coco_records import Records, join
+from entityseg.data.coco_scan import ANNOTATION_KEYS, Wanted, scan_list
 from entityseg.data.json_file import map_file, parse_json
 from entityseg.data.records import Dataset
 from entityseg.errors import Findings, input_error
@@ -44,7 +45,7 @@ def read_coco_results(path: str | Path, gt: Dataset, *, box_areas: bool = False)
     records: Records | None = None
     start = len(mapped[:4096]) - len(mapped[:4096].lstrip())
     if start < len(text) and text[start] == ord("["):
-        scanned = scan_list(text, start, wanted.numbers)
+        scanned = scan_list(text, start, wanted)
         if scanned is not None and not mapped[scanned.end :].strip():
             records = join(scanned, text, gt.images, gt.index_of, wanted, str(path))
     if records is None:

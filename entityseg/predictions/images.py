@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from entityseg.data import _scan
-from entityseg.data.coco_records import scan_list
+from entityseg.data.coco_scan import Columns, Wanted, scan_list
 from entityseg.data.json_file import is_integer, map_file, parse_json
 from entityseg.data.records import Dataset, ImageId, ImageRecord
 from entityseg.data.sources import MemorySource
@@ -19,6 +18,7 @@ from entityseg.masks.runlengths import Size
 from entityseg.masks.size import size_problem
 
 _NEEDED = _scan.SEEN_IMAGE | _scan.SEEN_SIZE
+_WANTED = Wanted("predictions", areas=False)
 
 
 def stand_in(images: Iterable[ImageRecord], path: Path | None = None) -> Dataset:
@@ -52,9 +52,9 @@ def images_in_results(path: str | Path) -> Dataset:
     mapped, text = map_file(path)
     start = len(mapped[:4096]) - len(mapped[:4096].lstrip())
     if start < len(text) and text[start] == _scan.OPEN_LIST:
-        scanned = scan_list(text, start)
+        scanned = scan_list(text, start, _WANTED)
         if scanned is not None and not mapped[scanned.end :].strip():
-            sizes = _scanned_sizes(scanned.rows)
+            sizes = _scanned_sizes(scanned.columns)
             if sizes is not None:
                 return stand_in([image_of(*item) for item in sizes.items()], path)
     parsed = parse_json(mapped, str(path))
@@ -64,12 +64,12 @@ def images_in_results(path: str | Path) -> Dataset:
     return stand_in(_parsed_images(parsed if isinstance(parsed, list) else [], str(path)), path)
 
 
-def _scanned_sizes(rows: NDArray[np.int64]) -> dict[ImageId, Size] | None:
+def _scanned_sizes(columns: Columns) -> dict[ImageId, Size] | None:
     """Return the size of each image by its id; None if a record does not say it, or sizes differ."""
-    if ((rows[:, _scan.SEEN] & _NEEDED) != _NEEDED).any():
+    if ((columns.seen & _NEEDED) != _NEEDED).any():
         return None
-    ids, first, index = np.unique(rows[:, _scan.IMAGE_ID], return_index=True, return_inverse=True)
-    sizes = rows[:, _scan.HEIGHT : _scan.WIDTH + 1]
+    ids, first, index = np.unique(columns.image_ids, return_index=True, return_inverse=True)
+    sizes = columns.sizes
     if not np.array_equal(sizes[first][index], sizes):
         return None
     order = np.argsort(first)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from entityseg.data import coco_slow
-from entityseg.data.coco_records import Records, Wanted, join, scan_list
+from entityseg.data.coco_records import Records, join
+from entityseg.data.coco_scan import Wanted, scan_list
 from entityseg.data.json_file import map_file, parse_json
 from entityseg.data.records import Dataset
 from entityseg.errors import Findings, input_error
@@ -32,7 +33,7 @@ def read_rle_records(path: str | Path, gt: Dataset) -> Predictions:
     records: Records | None = None
     start = len(mapped[:4096]) - len(mapped[:4096].lstrip())
     if start < len(text) and text[start] == ord("["):
-        scanned = scan_list(text, start, _WANTED.numbers)
+        scanned = scan_list(text, start, _WANTED)
         if scanned is not None and not mapped[scanned.end :].strip():
             records = join(scanned, text, gt.images, gt.index_of, _WANTED, str(path))
     if records is None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from entityseg.data import coco_slow
 from entityseg.data.coco_json import read_categories
-from entityseg.data.coco_records import Wanted
+from entityseg.data.coco_scan import Wanted
 from entityseg.data.formats._png_files import located, refuse_colour
 from entityseg.data.formats.semantic import CATEGORIES_NAME, IGNORE, labels_of
 from entityseg.data.json_file import parse_json_file, require_there

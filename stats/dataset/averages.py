@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,79 +31,69 @@ SIZES: dict[str, tuple[str, Callable[[Float64Array, Float64Array], Float64Array]
 }
 
 
-class ImageRow(NamedTuple):
-    """What averages need of an image: pixels, counts, and sums of the shape figures over its entities.
+def image_row(
+    width: int, height: int, entities: int, covered: int, sums: Sequence[float], counts: Sequence[int]
+) -> Float64Array:
+    """Return what averages need of an image, float64 [4 + 2 figures].
 
-    Attributes:
+    Args:
         width, height: pixels.
         entities: entities.
         covered: pixels in at least one entity (or crowd, as chosen).
         sums: of each figure of `AVERAGED` over the entities for which it is defined.
         counts: how many these are.
     """
-
-    width: int
-    height: int
-    entities: int
-    covered: int
-    sums: tuple[float, ...]
-    counts: tuple[int, ...]
+    return np.array([width, height, entities, covered, *sums, *counts], np.float64)
 
 
-class DatasetAverages(Table[ImageRow]):
-    """Averages of a dataset; the unit is an image. The answer does not depend on how the images were cut into shards.
+class DatasetAverages(Table[Float64Array]):
+    """Averages of a dataset; the answer does not depend on how the images were cut into shards.
 
-    Figures are named `what/average`: `convexity/entities` is the mean over all entities, `convexity/images` the mean of
-    the images' means (images without a defined value left out), `valid area/pixels` is weighted by image size.
+    The unit is an image, its row an `image_row`. Figures are named `what/average`: `convexity/entities` is the mean
+    over all entities, `convexity/images` the mean of the images' means (images without a defined value left out),
+    `valid area/pixels` is weighted by image size.
 
     >>> table = DatasetAverages()
-    >>> table.add(1, ImageRow(4, 1, 2, 3, (1.5,) * len(AVERAGED), (2,) * len(AVERAGED)))
-    >>> table.add(2, ImageRow(4, 4, 1, 16, (0.3,) * len(AVERAGED), (1,) * len(AVERAGED)))
+    >>> table.add(1, image_row(4, 1, 2, 3, (1.5,) * len(AVERAGED), (2,) * len(AVERAGED)))
+    >>> table.add(2, image_row(4, 4, 1, 16, (0.3,) * len(AVERAGED), (1,) * len(AVERAGED)))
     >>> found = table.compute()
     >>> found["root of area/images"], found["convexity/entities"], found["convexity/images"]
     (3.0, 0.6, 0.525)
     """
 
-    def figures(self, units: Mapping[UnitId, ImageRow]) -> Figures:
+    def figures(self, units: Mapping[UnitId, Float64Array]) -> Figures:
         """Return the function that computes all figures, float64 [b]."""
-        rows = list(units.values())
-        ratios = _ratios(rows)
-        above, below = (
-            np.stack([one for one, _ in ratios.values()]),
-            np.stack([one for _, one in ratios.values()]),
-        )
+        columns = np.array(list(units.values()), np.float64).reshape(len(units), 4 + 2 * len(AVERAGED)).T
 
         def compute(weights: NDArray[np.int64]) -> dict[str, Float64Array]:
-            total = ratio(_sums(weights, above), _sums(weights, below))
-            return {name: total[:, k] for k, name in enumerate(ratios)}
+            return {
+                name: ratio(_sum(weights, above), _sum(weights, below))
+                for name, above, below in _ratios(columns)
+            }
 
         return compute
 
 
-def _ratios(rows: list[ImageRow]) -> dict[str, tuple[Float64Array, Float64Array]]:
-    """Return each figure as (values above, values below) by image; it is the quotient of their sums."""
-    columns = np.array([row[:4] for row in rows], np.float64).reshape(len(rows), 4).T
-    width, height, entities, covered = columns
-    once, pixels = np.ones(len(rows)), width * height
-    found = {f"{name}/images": (of(width, height), once) for name, (_, of) in SIZES.items()}
-    found["entities/images"] = entities, once
+def _ratios(columns: Float64Array) -> Iterator[tuple[str, Float64Array, Float64Array]]:
+    """Give each figure with the values by image whose sums' quotient it is; one at a time, for they are many."""
+    width, height, entities, covered, *rest = columns
+    once, pixels = np.ones(len(width)), width * height
+    for name, (_, of) in SIZES.items():
+        yield f"{name}/images", of(width, height), once
+    yield "entities/images", entities, once
     for name, (_, large) in LARGE.items():
         for t in THRESHOLDS:
-            found[f"{name} {t}/images"] = large(width, height, t).astype(np.float64), once
-    sums = np.array([row.sums for row in rows], np.float64).reshape(len(rows), len(AVERAGED)).T
-    counts = np.array([row.counts for row in rows], np.float64).reshape(len(rows), len(AVERAGED)).T
-    for k, name in enumerate(AVERAGED):
-        found[f"{name}/entities"] = sums[k], counts[k]
-        found[f"{name}/images"] = sums[k] / np.maximum(counts[k], 1), (counts[k] > 0).astype(np.float64)
-    found["valid area/images"] = covered / np.maximum(pixels, 1), once
-    found["valid area/pixels"] = covered, pixels
-    return found
+            yield f"{name} {t}/images", large(width, height, t).astype(np.float64), once
+    for name, total, count in zip(AVERAGED, rest[: len(AVERAGED)], rest[len(AVERAGED) :], strict=True):
+        yield f"{name}/entities", total, count
+        yield f"{name}/images", total / np.maximum(count, 1), (count > 0).astype(np.float64)
+    yield "valid area/images", covered / np.maximum(pixels, 1), once
+    yield "valid area/pixels", covered, pixels
 
 
-def _sums(weights: NDArray[np.int64], values: Float64Array) -> Float64Array:
-    """Return the weighted sums of each row of values, float64 [b, rows]; those of a single weighting are exact."""
+def _sum(weights: NDArray[np.int64], values: Float64Array) -> Float64Array:
+    """Return the weighted sums of values, float64 [b]; that of a single weighting is exact."""
     if len(weights) == 1:
-        weighted = weights[0] * values
-        return np.array([[math.fsum(row.tolist()) for row in weighted]])
-    result: Float64Array = weights.astype(np.float64) @ values.T
+        return np.array([math.fsum((weights[0] * values).tolist())])
+    result: Float64Array = weights.astype(np.float64) @ values
     return result

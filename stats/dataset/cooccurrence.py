@@ -16,14 +16,14 @@ SHOWN = 50
 LEAST_IMAGES = 10
 
 
-def cooccurrence(entities: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def cooccurrence(occurring: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Return the columns of `cooccurrence.parquet`: pairs of categories a < b with an image in common.
 
     `expected` is the number of common images if the two were independent, n_a n_b / n over the n images that have any
     entity; `lift` is `images / expected` and `pmi` its logarithm to base 2 (Church and Hanks 1990).
 
     Args:
-        entities: columns image and category_id of the rows that count as entities.
+        occurring: columns image and category_id, one row for each category of each image.
 
     >>> found = cooccurrence({"image": np.array([0, 0, 1, 2]), "category_id": np.array([5, 9, 5, 9])})
     >>> found["images"].tolist(), found["lift"].tolist()
@@ -31,9 +31,8 @@ def cooccurrence(entities: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]
     """
     from scipy.sparse import csr_array, triu
 
-    presence = np.unique(np.stack([entities["image"], entities["category_id"]]), axis=1)
-    images, row = np.unique(presence[0], return_inverse=True)
-    categories, column = np.unique(presence[1], return_inverse=True)
+    images, row = np.unique(occurring["image"], return_inverse=True)
+    categories, column = np.unique(occurring["category_id"], return_inverse=True)
     matrix = csr_array(
         (np.ones(len(row), np.int64), (row, column)), shape=(max(len(images), 1), max(len(categories), 1))
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from entityseg.stats.dataset.averages import LARGE, SIZES, THRESHOLDS, DatasetAverages, ImageRow
+from entityseg.stats.dataset.averages import LARGE, SIZES, THRESHOLDS, DatasetAverages
 from entityseg.stats.dataset.image import AVERAGED
 from entityseg.stats.dataset.schema import Cell, Column, Statistics, StatTable
 from entityseg.stats.shape import SHAPE_COLUMNS
@@ -31,11 +32,11 @@ TABLE1_FIGURES = {
 def averages_of(images: Mapping[str, NDArray[Any]]) -> DatasetAverages:
     """Return the table of averages from the columns of `images.parquet`."""
     table = DatasetAverages()
-    plain = [images[name].tolist() for name in ("width", "height", "entities", "covered")]
-    sums = zip(*(images[f"{name}_sum"].tolist() for name in AVERAGED), strict=True)
-    counts = zip(*(images[f"{name}_count"].tolist() for name in AVERAGED), strict=True)
-    for index, *row, total, count in zip(images["image"].tolist(), *plain, sums, counts, strict=True):
-        table.add(index, ImageRow(row[0], row[1], row[2], row[3], total, count))
+    names = ("width", "height", "entities", "covered")
+    names += tuple(f"{name}_{what}" for what in ("sum", "count") for name in AVERAGED)
+    rows = np.stack([images[name] for name in names], axis=1, dtype=np.float64)
+    for index, row in zip(images["image"].tolist(), rows, strict=True):
+        table.add(index, row)
     return table
 
 

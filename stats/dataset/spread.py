@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -65,8 +66,20 @@ def image_distributions(images: Mapping[str, NDArray[Any]]) -> list[Distribution
     ]  # fmt: skip
 
 
-def entity_distributions(entities: Mapping[str, NDArray[Any]]) -> list[Distribution]:
-    """Return `relative_size` and one histogram a shape figure, from the columns of the rows that count as entities."""
+def entity_distributions(batches: Iterable[Mapping[str, NDArray[Any]]]) -> list[Distribution]:
+    """Return `relative_size` and one histogram a shape figure.
+
+    Args:
+        batches: columns relative_area and `SHAPE_HISTOGRAMS` of the rows that count as entities.
+    """
+    nothing = dict.fromkeys(("relative_area", *_SHAPES), np.empty(0))
+    total = _entity_histograms(nothing)
+    for columns in batches:
+        total = [_added(one, more) for one, more in zip(total, _entity_histograms(columns), strict=True)]
+    return total
+
+
+def _entity_histograms(entities: Mapping[str, NDArray[Any]]) -> list[Distribution]:
     found = [
         histogram(
             "relative_size", "Relative size of the entities", entities["relative_area"], _SIZES,
@@ -76,6 +89,13 @@ def entity_distributions(entities: Mapping[str, NDArray[Any]]) -> list[Distribut
     for name, (edges, label) in _SHAPES.items():
         found.append(histogram(name, label.capitalize(), entities[name], edges, label, "entities"))
     return found
+
+
+def _added(one: Distribution, more: Distribution) -> Distribution:
+    """Return two histograms over the same edges as one."""
+    counts = tuple(a + b for a, b in zip(one.y, more.y, strict=True))
+    below, above = (a + b for a, b in zip(one.outside, more.outside, strict=True))
+    return replace(one, y=counts, outside=(below, above))
 
 
 SHAPE_HISTOGRAMS = tuple(_SHAPES)

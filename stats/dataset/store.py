@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from entityseg.data.parquet_tables import arrow_errors, open_table
+from entityseg.data.parquet_tables import Table, arrow_errors, open_table
 from entityseg.errors import Finding, MissingFileError
 from entityseg.files import atomic_file
 from entityseg.stats.dataset.image import AVERAGED
@@ -20,6 +20,7 @@ from entityseg.stats.shape import SHAPE_COLUMNS
 DENSITY = "density.parquet"
 _WHOLE_SHAPES = ("parts", "holes", "boundary_length")
 _AGAIN = "Run `entityseg stats compute` again."
+_ROWS_A_GROUP = 1 << 12
 Columns = Mapping[str, Sequence[Any] | NDArray[Any]]
 
 
@@ -83,13 +84,14 @@ def write_table(path: Path, batches: Iterable[Columns]) -> None:
 
 
 def join_tables(paths: Iterable[Path], out: Path) -> None:
-    """Write the rows of several files of one table into one, a row group each.
+    """Write the rows of several files of one table into one; a file's rows stay in one row group.
 
     Raises:
         MissingFileError: a file is missing.
         InputError: one is no such table, or damaged.
     """
-    _write(out, (_read(path, schemas()[out.name].names) for path in paths))
+    names = schemas()[out.name].names
+    _write(out, (_read(_open(path), names) for path in paths))
 
 
 def read_columns(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
@@ -99,8 +101,22 @@ def read_columns(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
         MissingFileError: there is no such file.
         InputError: it is no such table, or damaged.
     """
-    found = _read(path, names)
-    return {name: _as_numpy(found[name]) for name in names}
+    table = _open(path)
+    return {name: _as_numpy(_read(table, [name])[name]) for name in names}
+
+
+def read_batches(path: Path, names: Sequence[str]) -> Iterator[dict[str, NDArray[Any]]]:
+    """Give columns of a table part by part, as `read_columns`; an image's rows are in one part.
+
+    Raises:
+        MissingFileError: there is no such file.
+        InputError: it is no such table, or damaged.
+    """
+    table = _open(path)
+    for group in range(table.file.num_row_groups):
+        with arrow_errors(path):
+            found = table.file.read_row_group(group, list(names))
+        yield {name: _as_numpy(found[name]) for name in names}
 
 
 def _write(path: Path, tables: Iterable[Any]) -> None:
@@ -113,17 +129,35 @@ def _write(path: Path, tables: Iterable[Any]) -> None:
             file, schema, compression="zstd", write_page_checksum=True, store_schema=False
         ) as out,
     ):
-        for table in tables:
-            if len(table):
-                out.write_table(table, row_group_size=len(table))
+        for group in _groups(tables):
+            out.write_table(group, row_group_size=len(group))
 
 
-def _read(path: Path, names: Sequence[str]) -> Any:
+def _groups(tables: Iterable[Any]) -> Iterator[Any]:
+    """Give tables joined to row groups: many small ones would cost readers more than their rows."""
+    import pyarrow as pa
+
+    waiting: list[Any] = []
+    rows = 0
+    for table in tables:
+        waiting.append(table)
+        rows += len(table)
+        if rows >= _ROWS_A_GROUP:
+            yield pa.concat_tables(waiting)
+            waiting, rows = [], 0
+    if rows:
+        yield pa.concat_tables(waiting)
+
+
+def _read(table: Table, names: Sequence[str]) -> Any:
+    with arrow_errors(table.path):
+        return table.file.read(list(names)).select(list(names))
+
+
+def _open(path: Path) -> Table:
     if not path.is_file():
         raise MissingFileError(Finding("statistics.missing", "the table is missing", _AGAIN, file=str(path)))
-    table = open_table(path, schemas()[path.name])
-    with arrow_errors(path):
-        return table.file.read(list(names)).select(list(names))
+    return open_table(path, schemas()[path.name])
 
 
 def _as_numpy(column: Any) -> NDArray[Any]:

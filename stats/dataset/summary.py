@@ -1,8 +1,8 @@
-"""All tables and distributions of a folder of measurements, column by column, so that memory stays small."""
+"""All tables and distributions of a folder of measurements; entities are read shard by shard, for they are many."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from entityseg.data.records import Category
 from entityseg.masks.runlengths import Int64Array
-from entityseg.stats.dataset.classes import category_table, kind_table, zipf_table
+from entityseg.stats.dataset.classes import category_table, kind_table, occurrences, zipf_table
 from entityseg.stats.dataset.cooccurrence import cooccurrence, cooccurrence_tables
 from entityseg.stats.dataset.duplicates import HashedSet, duplicate_table
-from entityseg.stats.dataset.overview import averages_of, overview_tables
+from entityseg.stats.dataset.image import AVERAGED
+from entityseg.stats.dataset.overview import Intervals, averages_of, overview_tables
 from entityseg.stats.dataset.schema import (
     COOCCURRENCE,
     ENTITIES,
@@ -27,7 +28,7 @@ from entityseg.stats.dataset.spread import (
     entity_distributions,
     image_distributions,
 )
-from entityseg.stats.dataset.store import read_columns, schemas, write_table
+from entityseg.stats.dataset.store import read_batches, read_columns, schemas, write_table
 from entityseg.stats.dataset.violations import exclusion_table, source_tables, violation_tables
 
 
@@ -53,22 +54,17 @@ def summarise(
     Raises:
         InputError: a table is missing or damaged.
     """
-    skipped = {"image_id", "digest"}
+    skipped = {"image_id", "digest", *(f"{name}_mean" for name in AVERAGED)}
     images = read_columns(folder / IMAGES, [name for name in schemas()[IMAGES].names if name not in skipped])
-    averages = averages_of(images)
-    values = averages.compute()
-    drawn = identity.bootstrap if len(averages) else 0
-    intervals = averages.bootstrap(drawn, identity.seed, threads=threads) if drawn else {}
-    tables = overview_tables(images, values, intervals)
+    tables = overview_tables(images, *_averages(images, identity, threads))
     distributions = image_distributions(images)
 
-    entities = _entity_columns(folder, ("image", "category_id", "area"))
-    by_category = category_table(categories, entities)
+    occurring = occurrences(_entities(folder, ("image", "category_id", "area")))
+    by_category = category_table(categories, occurring)
     zipf, curves = zipf_table(by_category)
-    pairs = cooccurrence(entities)
+    pairs = cooccurrence(occurring)
     write_table(folder / COOCCURRENCE, [pairs])
-    del entities
-    shapes = _entity_columns(folder, ("relative_area", *SHAPE_HISTOGRAMS))
+    shapes = _entities(folder, ("relative_area", *SHAPE_HISTOGRAMS))
     distributions += [*entity_distributions(shapes), *curves, *density_maps(density)]
 
     tables += [kind_table(by_category), by_category, zipf, *cooccurrence_tables(pairs, categories)]
@@ -77,11 +73,21 @@ def summarise(
     return Statistics(identity, _by_name(tables), _by_name(distributions))
 
 
+def _averages(
+    images: Mapping[str, NDArray[Any]], identity: Identity, threads: int | None
+) -> tuple[dict[str, float | None], Intervals]:
+    averages = averages_of(images)
+    drawn = identity.bootstrap if len(averages) else 0
+    intervals = averages.bootstrap(drawn, identity.seed, threads=threads) if drawn else {}
+    return averages.compute(), intervals
+
+
 def _by_name(items: Sequence[Any]) -> dict[str, Any]:
     return {item.name: item for item in items}
 
 
-def _entity_columns(folder: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """Return columns of the rows that count as entities."""
-    counted = read_columns(folder / ENTITIES, ("counted",))["counted"].astype(bool)
-    return {name: read_columns(folder / ENTITIES, (name,))[name][counted] for name in names}
+def _entities(folder: Path, names: Sequence[str]) -> Iterator[dict[str, NDArray[Any]]]:
+    """Give columns of the rows that count as entities, shard by shard."""
+    for columns in read_batches(folder / ENTITIES, ("counted", *names)):
+        counted = columns["counted"].astype(bool)
+        yield {name: columns[name][counted] for name in names}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import orjson
 import pytest
 
-from entityseg.data import _scan, coco_records
+from entityseg.data import coco_scan
 from entityseg.data.coco_json import read_coco
 from entityseg.data.records import Dataset
 from entityseg.errors import InputError, MissingFileError
@@ -255,41 +256,56 @@ def test_scanner_never_differs_from_a_parser() -> None:
         if not data.startswith(b"["):
             continue
         text = np.frombuffer(bytes(data), np.uint8)
-        scanned = coco_records.scan_list(text, 0)
+        scanned = coco_scan.scan_list(text, 0, SCORED)
         if scanned is None or bytes(data[scanned.end :]).strip():
             continue
-        rows = scanned.rows
+        found = scanned.columns
         try:
             parsed = orjson.loads(bytes(data))
         except orjson.JSONDecodeError:
             # Only inside counts, which the mask decoder checks character by character.
-            assert any(is_bad_counts(text, row) for row in rows), bytes(data)
+            assert any(is_bad_counts(text, found, row) for row in range(len(found.ids))), bytes(data)
             continue
         accepted += 1
-        assert len(parsed) == len(rows)
-        for record, row in zip(parsed, rows, strict=True):
-            for key, column in (("id", _scan.ID), ("image_id", _scan.IMAGE_ID), ("iscrowd", _scan.ISCROWD)):
-                assert record.get(key, -1) == row[column]
-            if "score" in record:
-                assert (
-                    orjson.loads(text[row[_scan.SCORE_START] : row[_scan.SCORE_STOP]].tobytes())
-                    == record["score"]
-                )
-            assert orjson.loads(text[row[0] : row[1]].tobytes()) == record
+        assert len(parsed) == len(found.ids)
+        assert found.scores is not None and found.spans is not None
+        for row, record in enumerate(parsed):
+            for key, column in (("id", found.ids), ("image_id", found.image_ids), ("iscrowd", found.crowd)):
+                assert record.get(key, -1) == column[row] or (key == "iscrowd" and column[row] == 2)
+            np.testing.assert_equal(found.scores[row], as_number(record.get("score")))
+            start, stop = found.spans[row]
+            others = record.keys() - coco_scan.ANNOTATION_KEYS - {"score"}
+            assert orjson.loads(text[start:stop].tobytes()) == record if others else start == stop
     assert accepted > 2000
 
 
-def is_bad_counts(text: np.ndarray, row: np.ndarray) -> bool:
-    span, size = row[[_scan.COUNTS_START, _scan.COUNTS_STOP]], (int(row[_scan.HEIGHT]), int(row[_scan.WIDTH]))
-    return bool(coco.decode(text, span[:1].copy(), span[1:].copy(), size, escaped=True)[1].any())
+SCORED = coco_scan.Wanted("records", scores=True, known=coco_scan.ANNOTATION_KEYS | {"score"})
+
+
+def as_number(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def is_bad_counts(text: np.ndarray, found: coco_scan.Columns, row: int) -> bool:
+    start, stop = found.starts[row : row + 1], found.stops[row : row + 1]
+    height, width = found.sizes[row].tolist()
+    return bool(coco.decode(text, start, stop, (height, width), escaped=True)[1].any())
+
+
+def test_a_score_of_the_ground_truth_is_kept(tmp_path: Path) -> None:
+    # No key of the record is unknown to the scanner, yet it is no key of an annotation.
+    data = read(tmp_path, dataset(annotation(1, score=0.5), annotation(2), annotation(3, note="x")))
+    assert is_fast(data)
+    assert [data[0].extra_of(row) for row in range(3)] == [{"score": 0.5}, {}, {"note": "x"}]
 
 
 def test_two_threads_scan_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coco_records, "_SPLIT_BYTES", 10)
+    monkeypatch.setattr(coco_scan, "_SPLIT_BYTES", 10)
     records = [annotation(i, note='}, {"id": 3}, {') for i in range(40)]
     text = np.frombuffer(json.dumps(records).encode(), np.uint8)
-    one = coco_records.scan_list(text, 0, threads=1)
-    two = coco_records.scan_list(text, 0, threads=2)
+    one = coco_scan.scan_list(text, 0, SCORED, threads=1)
+    two = coco_scan.scan_list(text, 0, SCORED, threads=2)
     assert one is not None and two is not None
-    np.testing.assert_array_equal(one.rows, two.rows)
+    for field in dataclasses.fields(coco_scan.Columns):
+        np.testing.assert_array_equal(getattr(one.columns, field.name), getattr(two.columns, field.name))
     assert one.end == two.end == len(text)

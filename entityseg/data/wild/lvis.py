@@ -7,7 +7,7 @@ from typing import Any
 
 from entityseg.data import coco_slow
 from entityseg.data.coco_json import read_categories, read_images
-from entityseg.data.coco_records import Wanted
+from entityseg.data.coco_scan import Wanted
 from entityseg.data.json_file import parse_json_file, require_type
 from entityseg.data.records import Dataset
 from entityseg.errors import Findings

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entityseg.errors import InputError
-from entityseg.stats.dataset.averages import DatasetAverages, ImageRow
+from entityseg.stats.dataset.averages import DatasetAverages, image_row
 from entityseg.stats.dataset.image import AVERAGED
 
 
-def row(width: int, height: int, entities: int, covered: int, convexity: list[float]) -> ImageRow:
+def row(width: int, height: int, entities: int, covered: int, convexity: list[float]) -> np.ndarray:
     total, count = math.fsum(convexity), len(convexity)
-    return ImageRow(width, height, entities, covered, (total,) * len(AVERAGED), (count,) * len(AVERAGED))
+    return image_row(width, height, entities, covered, (total,) * len(AVERAGED), (count,) * len(AVERAGED))
 
 
 def test_by_hand():

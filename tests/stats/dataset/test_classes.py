@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import optimize
 
 from entityseg.data.records import Category
-from entityseg.stats.dataset.classes import category_table, kind_table, zipf_table
+from entityseg.stats.dataset.classes import category_table, kind_table, occurrences, zipf_table
 from entityseg.stats.dataset.cooccurrence import LEAST_IMAGES, cooccurrence, cooccurrence_tables
 from entityseg.stats.dataset.zipf import fit_zipf
 
@@ -27,7 +27,7 @@ ENTITIES = {
 
 
 def test_categories_by_hand():
-    table = category_table(CATEGORIES, ENTITIES)
+    table = category_table(CATEGORIES, occurrences([ENTITIES]))
     rows = {record["category_id"]: record for record in table.records()}
     assert [row[0] for row in table.rows] == [1, 55, 7, 334, 9, 0, 8]
     assert rows[1]["entities"] == 3 and rows[1]["images"] == 2 and rows[1]["pixels"] == 60
@@ -43,7 +43,10 @@ def test_categories_by_hand():
 
 
 def test_kinds_by_hand():
-    found = {record["kind"]: record for record in kind_table(category_table(CATEGORIES, ENTITIES)).records()}
+    found = {
+        record["kind"]: record
+        for record in kind_table(category_table(CATEGORIES, occurrences([ENTITIES]))).records()
+    }
     assert [
         (name, one["categories"], one["used"], one["entities"], one["pixels"]) for name, one in found.items()
     ] == [
@@ -58,7 +61,7 @@ def test_kinds_by_hand():
 
 
 def test_nothing_at_all():
-    nothing = {name: np.empty(0, np.int64) for name in ENTITIES}
+    nothing = occurrences([])
     table = category_table([], nothing)
     assert table.rows == ()
     assert {record["entity_share"] for record in kind_table(table).records()} == {None}
@@ -70,6 +73,17 @@ def test_nothing_at_all():
     pairs = cooccurrence(nothing)
     assert len(pairs["images"]) == 0
     assert [table.rows for table in cooccurrence_tables(pairs, [])] == [(), ()]
+
+
+@given(st.lists(st.integers(0, 2), min_size=7, max_size=7))
+def test_occurrences_do_not_depend_on_the_batches(batch_of_image):
+    chosen = np.array(batch_of_image)[ENTITIES["image"]]
+    batches = [{name: column[chosen == k] for name, column in ENTITIES.items()} for k in range(3)]
+    cut, whole = occurrences(batches), occurrences([ENTITIES])
+    assert category_table(CATEGORIES, cut) == category_table(CATEGORIES, whole)
+    assert {name: sorted(column.tolist()) for name, column in cut.items()} == {
+        name: sorted(column.tolist()) for name, column in whole.items()
+    }
 
 
 @given(st.lists(st.integers(1, 10_000), min_size=2, max_size=60))
@@ -106,8 +120,9 @@ def test_cooccurrence_agrees_with_counting(rows):
     entities = {
         "image": np.array([image for image, _ in rows], np.int64),
         "category_id": np.array([category for _, category in rows], np.int64),
+        "area": np.ones(len(rows), np.int64),
     }
-    found = cooccurrence(entities)
+    found = cooccurrence(occurrences([entities]))
     sets: dict[int, set[int]] = {}
     for image, category in rows:
         sets.setdefault(image, set()).add(category)

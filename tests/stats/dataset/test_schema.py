@@ -23,7 +23,13 @@ from entityseg.stats.dataset.schema import (
     read_statistics,
     write_statistics,
 )
-from entityseg.stats.dataset.spread import density_maps, histogram, image_distributions
+from entityseg.stats.dataset.spread import (
+    SHAPE_HISTOGRAMS,
+    density_maps,
+    entity_distributions,
+    histogram,
+    image_distributions,
+)
 
 IDENTITY = Identity(
     "a", "a.json", None, "entity", "a", "00", 1, 2, {"holes": True, "stuff": "joined"}, 10, 0, {"x": "1"}
@@ -134,6 +140,16 @@ def test_histograms_lose_nothing(values):
     found = histogram("a", "A", [*values, np.nan], edges, "x", "n")
     assert sum(found.y) + sum(found.outside) == len(values)
     assert found.y[-1] == sum(0.75 <= value <= 1 for value in values)
+
+
+def test_histograms_of_entities_add_up_over_batches():
+    rng = np.random.default_rng(0)
+    names = ("relative_area", *SHAPE_HISTOGRAMS)
+    whole = {name: np.append(rng.uniform(-0.1, 1.4, 50), np.nan) for name in names}
+    cut = [{name: column[start : start + 20] for name, column in whole.items()} for start in (0, 20, 40)]
+    assert entity_distributions(cut) == entity_distributions([whole])
+    assert all(sum(one.y) + sum(one.outside) == 50 for one in entity_distributions(cut))
+    assert all(sum(one.y) == 0 for one in entity_distributions([]))
 
 
 def test_distributions_of_images_by_hand():
