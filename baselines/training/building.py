@@ -15,6 +15,7 @@ from entityseg.baselines.models import SegmenterConfig, SegmenterModel, model_cl
 from entityseg.baselines.models.config import BACKBONES
 from entityseg.baselines.training.config import SetSection, TrainingConfig
 from entityseg.baselines.training.criterion import Criterion
+from entityseg.baselines.training.evaluation import Evaluation, evenly
 from entityseg.baselines.training.matching import Weights
 from entityseg.baselines.views import EntityViews, ViewAugmentation, ViewProcessor
 from entityseg.data.records import Category, Dataset
@@ -198,4 +199,18 @@ def build_criterion(config: TrainingConfig) -> Criterion:
         points=loss.points,
         oversample=loss.oversample,
         importance=loss.importance,
+    )
+
+
+def build_evaluation(config: TrainingConfig, data: TrainingData) -> Evaluation | None:
+    """Return what is scored during training; None without a validation set."""
+    if data.validation is None:
+        return None
+    return Evaluation(
+        config.task,
+        data.validation,
+        data.categories,
+        evenly(len(data.validation), config.evaluation.images),
+        config.evaluation.outputs,
+        amp=config.run.precision != "float32",
     )

@@ -11,7 +11,7 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -51,6 +51,13 @@ class Position:
     best_figure: float = float("-inf")
     window: dict[str, float] = field(default_factory=dict)
     window_steps: int = 0
+
+    def count(self, values: Mapping[str, float]) -> None:
+        """Count a step that gave these figures."""
+        for name, value in values.items():
+            self.window[name] = self.window.get(name, 0.0) + value
+        self.window_steps += 1
+        self.step += 1
 
 
 @dataclass(frozen=True)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, gather_object
 
-from entityseg.baselines.models import SegmenterModel, load_model
+from entityseg.baselines.models import load_model
 from entityseg.baselines.training import building, outcome
 from entityseg.baselines.training.average import Average
 from entityseg.baselines.training.checkpoints import (
@@ -27,27 +25,18 @@ from entityseg.baselines.training.checkpoints import (
     save_checkpoint,
 )
 from entityseg.baselines.training.config import TrainingConfig
-from entityseg.baselines.training.criterion import Criterion, Losses
-from entityseg.baselines.training.evaluation import MAIN, Evaluation, evenly
+from entityseg.baselines.training.determinism import deterministic
+from entityseg.baselines.training.evaluation import MAIN, Evaluation
 from entityseg.baselines.training.loading import load_batches
 from entityseg.baselines.training.order import Batches, Order
 from entityseg.baselines.training.outcome import CHECKPOINTS, Outcome
-from entityseg.baselines.training.schedule import lr_factor, make_optimizer, set_lr
+from entityseg.baselines.training.schedule import make_optimizer
+from entityseg.baselines.training.step import Stepper
 from entityseg.baselines.training.stopping import Stop
-from entityseg.baselines.training.trackers import (
-    JsonlTracker,
-    TensorBoardTracker,
-    Terminal,
-    Tracker,
-    Trackers,
-    WandbTracker,
-)
+from entityseg.baselines.training.trackers import Trackers, make_trackers
 from entityseg.baselines.views import Batch, ViewProcessor
-from entityseg.errors import EntitySegError, input_error, usage_error
+from entityseg.errors import EntitySegError, usage_error
 from entityseg.files import hold_folder
-
-LOG = "log.jsonl"
-_PRECISIONS = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def train(config: TrainingConfig, out: str | Path, *, live: bool = False) -> Outcome:
@@ -73,13 +62,19 @@ def train(config: TrainingConfig, out: str | Path, *, live: bool = False) -> Out
     """
     accelerator = Accelerator()
     folder = Path(out)
-    with _deterministic(accelerator.device), Stop() as stop, ExitStack() as held:
+    with deterministic(accelerator.device), Stop() as stop, ExitStack() as held:
         data = building.open_data(config)
         trajectory = outcome.trajectory(config, data.digest(), accelerator.num_processes)
         finished = _claim(folder, config, trajectory, accelerator, held)
         if finished is not None:
             return finished
-        return _Training.begin(config, data, folder, accelerator, trajectory, live=live).run(stop)
+        try:
+            training = _Training.begin(config, data, folder, accelerator, trajectory, live=live)
+        except EntitySegError:
+            if accelerator.is_main_process:
+                outcome.leave(folder)
+            raise
+        return training.run(stop)
 
 
 @dataclass
@@ -88,15 +83,9 @@ class _Training:
 
     config: TrainingConfig
     folder: Path
-    accelerator: Accelerator
     order: Order
     batches: Iterator[Batch]
-    model: SegmenterModel
-    wrapped: torch.nn.Module
-    average: Average | None
-    criterion: Criterion
-    optimizer: torch.optim.AdamW
-    scaler: torch.amp.GradScaler
+    stepper: Stepper
     processor: ViewProcessor
     evaluation: Evaluation | None
     position: Position
@@ -144,6 +133,17 @@ class _Training:
         if state is not None:
             optimizer.load_state_dict(state.optimizer)
             scaler.load_state_dict(state.scaler)
+        stepper = Stepper(
+            config=config,
+            accelerator=accelerator,
+            model=model,
+            wrapped=accelerator.prepare_model(model) if accelerator.num_processes > 1 else model,
+            average=average,
+            criterion=building.build_criterion(config),
+            optimizer=optimizer,
+            scaler=scaler,
+            checkpoints=folder / CHECKPOINTS,
+        )
         order = Order(len(data.train), run.batch, run.seed)
         share = Batches(
             order, position.step, config.schedule.steps, run.accumulate, accelerator.process_index,
@@ -151,23 +151,17 @@ class _Training:
         )  # fmt: skip
         tracker = Trackers([])
         if accelerator.is_main_process:
-            tracker = _trackers(config, folder, position.step, live=live)
+            tracker = make_trackers(config, folder, position.step, live=live)
             if start:
                 tracker.log(0, {"start": start})
         return cls(
             config=config,
             folder=folder,
-            accelerator=accelerator,
             order=order,
             batches=load_batches(building.build_views(config, data), share, config.data.workers),
-            model=model,
-            wrapped=accelerator.prepare_model(model) if accelerator.num_processes > 1 else model,
-            average=average,
-            criterion=building.build_criterion(config),
-            optimizer=optimizer,
-            scaler=scaler,
+            stepper=stepper,
             processor=building.build_processor(config),
-            evaluation=_evaluation(config, data),
+            evaluation=building.build_evaluation(config, data),
             position=position,
             tracker=tracker,
         )
@@ -178,7 +172,10 @@ class _Training:
         first, saved = self.position.step, self.position.step
         try:
             while self.position.step < steps:
-                asked = self._step(stop.signal is not None)
+                values, asked = self.stepper.step(
+                    self.batches, self.position.step, stop=stop.signal is not None
+                )
+                self.position.count(values)
                 done = self.position.step
                 self._log(began, done - first)
                 every = self.config.evaluation.every
@@ -197,97 +194,6 @@ class _Training:
         finally:
             self.tracker.close()
 
-    def _step(self, stop: bool) -> bool:
-        """Do one step; return whether a process was told to stop."""
-        run, step = self.config.run, self.position.step
-        lr = set_lr(self.optimizer, self.config.optimizer.lr, lr_factor(self.config.schedule, step))
-        self.optimizer.zero_grad(set_to_none=True)
-        sums: dict[str, float] = {}
-        asked = False
-        for part in range(run.accumulate):
-            batch = next(self.batches).to(self.accelerator.device)
-            # Behind the loader, which draws a number of its own when it starts.
-            generator = self._seed(step, part)
-            last = part == run.accumulate - 1
-            # Gradients of several processes are joined once a step.
-            with nullcontext() if last else self.accelerator.no_sync(self.wrapped):
-                losses = self._losses(batch, generator)
-                values, asked = self._shared(losses, batch, step, stop)
-                share: Any = self.scaler.scale(losses.total / run.accumulate)
-                share.backward()
-            for name, value in values.items():
-                sums[name] = sums.get(name, 0.0) + value / run.accumulate
-        sums["grad_norm"] = self._apply(batch, step)
-        sums["lr"] = lr
-        if self.average is not None:
-            self.average.update(self.model)
-        window = self.position.window
-        for name, value in sums.items():
-            window[name] = window.get(name, 0.0) + value
-        self.position.window_steps += 1
-        self.position.step = step + 1
-        return asked
-
-    def _seed(self, step: int, part: int) -> torch.Generator:
-        """Seed all random numbers of a part of a step; return the generator of the loss's points."""
-        words = np.random.SeedSequence([self.config.run.seed, step, part, self.accelerator.process_index])
-        model_seed, point_seed = (int(word) for word in words.generate_state(2))
-        torch.manual_seed(model_seed)
-        return torch.Generator(self.accelerator.device).manual_seed(point_seed)
-
-    def _losses(self, batch: Batch, generator: torch.Generator) -> Losses:
-        kind = _PRECISIONS.get(self.config.run.precision)
-        with torch.autocast(self.accelerator.device.type, kind, enabled=kind is not None):
-            output = self.wrapped(batch.pixel_values)
-        return self.criterion(output, batch.targets, batch.size, generator)
-
-    def _shared(self, losses: Losses, batch: Batch, step: int, stop: bool) -> tuple[dict[str, float], bool]:
-        """Return the mean losses of all processes, and whether one of them was told to stop.
-
-        Raises:
-            InputError: a loss is not finite, in this process or another, so that all of them end.
-        """
-        flag = losses.total.new_tensor(float(stop))
-        values = torch.stack([losses.total.detach(), *losses.parts.values(), flag])
-        own_is_finite = True
-        if self.accelerator.num_processes > 1:
-            own_is_finite = bool(torch.isfinite(values).all())
-            values = self.accelerator.reduce(values, "mean")
-        total, *parts, asked = values.tolist()
-        if not all(map(np.isfinite, (total, *parts))):
-            raise self._not_finite("loss", batch if own_is_finite is False or self._alone else None, step)
-        return {
-            "loss": total,
-            **dict(zip((f"loss.{name}" for name in losses.parts), parts, strict=True)),
-        }, asked > 0
-
-    @property
-    def _alone(self) -> bool:
-        return self.accelerator.num_processes == 1
-
-    def _apply(self, batch: Batch, step: int) -> float:
-        """Clip the gradients, move the weights, and return the norm that the gradients had."""
-        self.scaler.unscale_(self.optimizer)
-        largest = self.config.optimizer.clip
-        norm = torch.nn.utils.clip_grad_norm_(
-            self.model.parameters(), float("inf") if largest is None else largest
-        )
-        value = float(norm)
-        # In half precision, gradients that overflow are expected: the scaler leaves the step out.
-        if not np.isfinite(value) and not self.scaler.is_enabled():
-            raise self._not_finite("gradient", batch, step)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        return value if np.isfinite(value) else 0.0
-
-    def _not_finite(self, what: str, batch: Batch | None, step: int) -> Exception:
-        found = find_checkpoints(self.folder / CHECKPOINTS)
-        kept = f"The last good state is {found[-1][1]}. " if found else ""
-        names = "another process's images" if batch is None else ", ".join(batch.names)
-        remedy = f"{kept}Look at these images and their masks; lower optimizer.lr, or train in float32."
-        message = f"the {what} of step {step + 1} is not finite"
-        return input_error("training.nan", message, remedy, record=names, field=what)
-
     def _log(self, began: float, steps: int) -> None:
         """Write the means since the last line, where one is due."""
         position, run = self.position, self.config.run
@@ -297,8 +203,9 @@ class _Training:
         means = {name: value / position.window_steps for name, value in position.window.items()}
         values: dict[str, Any] = {"epoch": self.order.epoch(position.step), **means}
         values["images_per_second"] = steps * run.batch / seconds
-        if self.accelerator.device.type == "cuda":
-            values["peak_gib"] = torch.cuda.max_memory_allocated(self.accelerator.device) / 2**30
+        device = self.stepper.accelerator.device
+        if device.type == "cuda":
+            values["peak_gib"] = torch.cuda.max_memory_allocated(device) / 2**30
         position.window, position.window_steps = {}, 0
         self.tracker.log(position.step, values)
 
@@ -306,10 +213,12 @@ class _Training:
         """Score the model as it is, and note whether it is the best so far."""
         if self.evaluation is None:
             return
-        accelerator = self.accelerator
-        shown = self.model if self.average is None else self.average.model
+        accelerator = self.stepper.accelerator
         table = self.evaluation.score(
-            shown, self.processor, process=accelerator.process_index, processes=accelerator.num_processes
+            self.stepper.shown,
+            self.processor,
+            process=accelerator.process_index,
+            processes=accelerator.num_processes,
         )
         if accelerator.num_processes > 1:
             first, *rest = gather_object([table])
@@ -323,21 +232,22 @@ class _Training:
         self.tracker.log(self.position.step, self.figures)
 
     def _save(self) -> None:
-        if self.accelerator.is_main_process:
-            checkpoints = self.folder / CHECKPOINTS
-            average = None if self.average is None else self.average.model
+        stepper = self.stepper
+        if stepper.accelerator.is_main_process:
+            average = None if stepper.average is None else stepper.average.model
             save_checkpoint(
-                checkpoints, self.position, self.model, average, self.processor, self.optimizer, self.scaler
-            )
-            prune(checkpoints, self.config.run.keep, self.position.best_step)
-        self.accelerator.wait_for_everyone()
+                stepper.checkpoints, self.position, stepper.model, average, self.processor, stepper.optimizer,
+                stepper.scaler,
+            )  # fmt: skip
+            prune(stepper.checkpoints, self.config.run.keep, self.position.best_step)
+        stepper.accelerator.wait_for_everyone()
 
     def _finish(self) -> Outcome:
-        shown = self.model if self.average is None else self.average.model
+        accelerator = self.stepper.accelerator
         made = Outcome("finished", self.position.step, self.folder, self.figures)
-        if self.accelerator.is_main_process:
-            outcome.write_result(made, self.config, self.position, shown, self.processor)
-        self.accelerator.wait_for_everyone()
+        if accelerator.is_main_process:
+            outcome.write_result(made, self.config, self.position, self.stepper.shown, self.processor)
+        accelerator.wait_for_everyone()
         return made
 
 
@@ -359,48 +269,3 @@ def _claim(
     if isinstance(answer[0], EntitySegError):
         raise answer[0]
     return answer[0]
-
-
-def _evaluation(config: TrainingConfig, data: building.TrainingData) -> Evaluation | None:
-    if data.validation is None:
-        return None
-    return Evaluation(
-        config.task,
-        data.validation,
-        data.categories,
-        evenly(len(data.validation), config.evaluation.images),
-        config.evaluation.outputs,
-        amp=config.run.precision != "float32",
-    )
-
-
-def _trackers(config: TrainingConfig, folder: Path, done: int, *, live: bool) -> Trackers:
-    made: list[Tracker] = [JsonlTracker(folder / LOG, done)]
-    for name in config.run.trackers:
-        if name == "tensorboard":
-            made.append(TensorBoardTracker(folder / name, done))
-        else:
-            made.append(WandbTracker(folder / name, config.name, config.resolved()))
-    if live:
-        made.append(Terminal(config.schedule.steps, done))
-    return Trackers(made)
-
-
-@contextmanager
-def _deterministic(device: torch.device) -> Iterator[None]:
-    """Use algorithms that give the same bits each time, and leave the caller's random numbers alone."""
-    before = (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-    )
-    cuda = device.type == "cuda"
-    if cuda:
-        # cuBLAS reads it when it starts; without it, its workspaces depend on the streams.
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    # Some backward passes (grid_sample) have no deterministic form on CUDA.
-    torch.use_deterministic_algorithms(True, warn_only=cuda)
-    try:
-        with torch.random.fork_rng(devices=[device] if cuda else []):
-            yield
-    finally:
-        torch.use_deterministic_algorithms(before[0], warn_only=before[1])

@@ -114,6 +114,13 @@ def claim(folder: Path, config: TrainingConfig, trajectory: str) -> Outcome | No
     return None
 
 
+def leave(folder: Path) -> None:
+    """Give back a folder in which nothing was begun."""
+    if [path.name for path in folder.iterdir()] == [SETTINGS]:
+        (folder / SETTINGS).unlink()
+        folder.rmdir()
+
+
 def _changed(before: Any, config: TrainingConfig) -> str | None:
     """Return the settings that differ, as text."""
     old = before.get("config") if isinstance(before, dict) else None

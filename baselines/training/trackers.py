@@ -6,12 +6,17 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
 from entityseg.errors import usage_error
 from entityseg.files import write_bytes
+
+if TYPE_CHECKING:
+    from entityseg.baselines.training.config import TrainingConfig
+
+LOG = "log.jsonl"
 
 
 class Tracker(Protocol):
@@ -162,6 +167,29 @@ class Trackers:
         """Close all."""
         for tracker in self._all:
             tracker.close()
+
+
+def make_trackers(config: TrainingConfig, folder: Path, done: int, *, live: bool) -> Trackers:
+    """Return the trackers of a training.
+
+    Args:
+        config: of the training.
+        folder: where the training is.
+        done: steps that are done.
+        live: show the progress on stderr.
+
+    Raises:
+        UsageError: a tracker is not installed.
+    """
+    made: list[Tracker] = [JsonlTracker(folder / LOG, done)]
+    for name in config.run.trackers:
+        if name == "tensorboard":
+            made.append(TensorBoardTracker(folder / name, done))
+        else:
+            made.append(WandbTracker(folder / name, config.name, config.resolved()))
+    if live:
+        made.append(Terminal(config.schedule.steps, done))
+    return Trackers(made)
 
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, float]:

@@ -32,8 +32,8 @@ TABLE1_FIGURES = {
 def averages_of(images: Mapping[str, NDArray[Any]]) -> DatasetAverages:
     """Return the table of averages from the columns of `images.parquet`."""
     table = DatasetAverages()
-    names = ("width", "height", "entities", "covered")
-    names += tuple(f"{name}_{what}" for what in ("sum", "count") for name in AVERAGED)
+    names = ["width", "height", "entities", "covered"]
+    names += [f"{name}_{what}" for what in ("sum", "count") for name in AVERAGED]
     rows = np.stack([images[name] for name in names], axis=1, dtype=np.float64)
     for index, row in zip(images["image"].tolist(), rows, strict=True):
         table.add(index, row)

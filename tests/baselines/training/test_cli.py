@@ -127,8 +127,7 @@ def test_killed_and_terminated_processes_end_with_the_same_bits(small, tmp_path:
 @pytest.mark.slow
 def test_two_processes_train_and_score_together(small, tmp_path: Path) -> None:
     from entityseg.baselines.models import load_model
-    from entityseg.baselines.training.loop import LOG
-    from entityseg.baselines.training.trackers import read_log
+    from entityseg.baselines.training.trackers import LOG, read_log
 
     overrides = ["schedule.steps=4", "run.batch=4", "run.accumulate=2", "run.checkpoint_every=2"]
     import yaml

@@ -12,8 +12,8 @@ import torch
 
 from entityseg.baselines.inference.segmenter import FolderSegmenter
 from entityseg.baselines.training.config import TrainingConfig
-from entityseg.baselines.training.loop import LOG, train
-from entityseg.baselines.training.trackers import read_log
+from entityseg.baselines.training.loop import train
+from entityseg.baselines.training.trackers import LOG, read_log
 
 pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
 import signal
@@ -14,11 +15,11 @@ import torch
 from safetensors.torch import load_file
 
 from entityseg.baselines.models import load_model
-from entityseg.baselines.training import loop
 from entityseg.baselines.training.checkpoints import find_checkpoints
-from entityseg.baselines.training.loop import LOG, train
+from entityseg.baselines.training.loop import train
 from entityseg.baselines.training.outcome import CHECKPOINTS
-from entityseg.baselines.training.trackers import read_log
+from entityseg.baselines.training.step import Stepper
+from entityseg.baselines.training.trackers import LOG, read_log
 from entityseg.baselines.views import load_processor
 from entityseg.errors import InputError, UsageError
 from entityseg.files import hold_folder
@@ -44,14 +45,14 @@ def losses(folder: Path) -> list[tuple[int, float, float]]:
 
 def kill_before(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """Let the process die when a step begins."""
-    seed = loop._Training._seed
+    seed = Stepper._seed
 
-    def dying(training, at: int, part: int):
+    def dying(stepper, at: int, part: int):
         if at == step:
             raise Killed
-        return seed(training, at, part)
+        return seed(stepper, at, part)
 
-    monkeypatch.setattr(loop._Training, "_seed", dying)
+    monkeypatch.setattr(Stepper, "_seed", dying)
 
 
 @pytest.mark.parametrize("family", ["cropformer", "mask2former"])
@@ -160,14 +161,15 @@ def test_a_loss_that_is_not_finite_ends_with_the_batch_named_and_the_last_good_s
     small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = small("cropformer", "data.validation=null")
-    original = loop._Training._losses
+    original = Stepper._losses
+    done = itertools.count()
 
-    def poisoned(training, batch, generator):
-        if training.position.step == 7:
+    def poisoned(stepper, batch, generator):
+        if next(done) == 7:
             batch.pixel_values[:] = float("nan")
-        return original(training, batch, generator)
+        return original(stepper, batch, generator)
 
-    monkeypatch.setattr(loop._Training, "_losses", poisoned)
+    monkeypatch.setattr(Stepper, "_losses", poisoned)
     with pytest.raises(InputError) as caught:
         train(config, tmp_path)
     text = str(caught.value)
@@ -197,15 +199,15 @@ def test_a_signal_saves_and_the_next_run_goes_on(
 ) -> None:
     config = small("mask2former", "data.validation=null")
     train(config, tmp_path / "whole")
-    seed = loop._Training._seed
+    seed = Stepper._seed
 
-    def interrupted(training, at: int, part: int):
+    def interrupted(stepper, at: int, part: int):
         if at == 3:
             os.kill(os.getpid(), which)
-        return seed(training, at, part)
+        return seed(stepper, at, part)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop._Training, "_seed", interrupted)
+        patch.setattr(Stepper, "_seed", interrupted)
         before = signal.getsignal(which)
         outcome = train(config, tmp_path / "parts")
     assert signal.getsignal(which) is before
@@ -326,6 +328,7 @@ def test_a_start_that_failed_may_be_mended(small, tmp_path: Path) -> None:
     settings = ["schedule.steps=1", "data.validation=null"]
     with pytest.raises(UsageError, match=r"model\.weights=FOLDER"):
         train(small("mask2former", *settings, "model.pretraining=coco"), tmp_path / "a")
+    assert not (tmp_path / "a").exists()
     train(small("mask2former", *settings), tmp_path / "a")
     weights = [f"model.weights={tmp_path / 'a'}", "model.pretraining=coco", "run.seed=3"]
     train(small("cropformer", *settings, *weights), tmp_path / "b")
