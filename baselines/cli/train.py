@@ -74,10 +74,14 @@ def train(
     from entityseg.baselines.training import train as run
 
     outcome = run(resolved, out, live=True)
-    if as_json:
-        common.print_json(outcome.to_json())
-    else:
-        _tell(outcome)
+    from accelerate import PartialState
+
+    # Of several processes one speaks.
+    if PartialState().is_main_process:
+        if as_json:
+            common.print_json(outcome.to_json())
+        else:
+            _tell(outcome)
     if outcome.signal is not None:
         # The shell's number for a process that a signal ended.
         raise typer.Exit(128 + outcome.signal)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -125,8 +127,9 @@ def test_killed_and_terminated_processes_end_with_the_same_bits(small, tmp_path:
 
 
 @pytest.mark.slow
-def test_two_processes_train_and_score_together(small, tmp_path: Path) -> None:
+def test_two_processes_train_score_and_resume_together(small, tmp_path: Path) -> None:
     from entityseg.baselines.models import load_model
+    from entityseg.baselines.training.outcome import RESULT
     from entityseg.baselines.training.trackers import LOG, read_log
 
     overrides = ["schedule.steps=4", "run.batch=4", "run.accumulate=2", "run.checkpoint_every=2"]
@@ -135,15 +138,30 @@ def test_two_processes_train_and_score_together(small, tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(small("cropformer", *overrides).resolved()))
     command = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m",
-        "entityseg.cli.main", "train", str(tmp_path / "c.yaml"), "--out", str(tmp_path / "out"),
+        "entityseg.cli.main", "train", str(tmp_path / "c.yaml"), "--out", str(tmp_path / "out"), "--json",
     ]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
+
+    def run() -> dict[str, Any]:
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=environment, timeout=300, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        result: dict[str, Any] = json.loads(done.stdout)
+        return result
+
+    first = run()
     lines = read_log(tmp_path / "out" / LOG)
     assert [line["step"] for line in lines if "loss" in line] == [1, 2, 3, 4]
     assert "AP^e" in lines[-1]
     load_model(tmp_path / "out")
+    # As a kill after two of the four steps would have left it.
+    whole = (tmp_path / "out" / "model.safetensors").read_bytes()
+    for name in (RESULT, "model.safetensors"):
+        (tmp_path / "out" / name).unlink()
+    shutil.rmtree(tmp_path / "out" / "checkpoints" / "step-00000004")
+    assert run() == first
+    assert (tmp_path / "out" / "model.safetensors").read_bytes() == whole
     # Another number of processes would draw other random numbers.
     single = subprocess.run(
         command[:1] + command[6:], capture_output=True, text=True, env=environment, check=False
