@@ -44,7 +44,10 @@ class Finding:
     def __str__(self) -> str:
         place = ": ".join(part for part in (self.file, self.record, self.field) if part)
         value = f" (got {self.value})" if self.value is not None else ""
-        return printable(f"{place + ': ' if place else ''}{self.message}{value}. {self.remedy} [{self.kind}]")
+        found = printable(f"{place + ': ' if place else ''}{self.message}{value}")
+        # A remedy is ours, and may list choices, one a line.
+        remedy = [printable(line) for line in f"{self.remedy} [{self.kind}]".split("\n")]
+        return f"{found}. " + "\n".join(remedy)
 
     def to_json(self) -> dict[str, Any]:
         """Return the finding as a JSON object without empty fields."""

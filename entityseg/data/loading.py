@@ -11,7 +11,7 @@ from entityseg.data.json_file import parse_json_file, require_there
 from entityseg.data.peek import Kind, peek
 from entityseg.data.records import Dataset
 from entityseg.data.threads import Progress, no_progress
-from entityseg.errors import EntitySegError, InputError, usage_error
+from entityseg.errors import EntitySegError, InputError, printable, usage_error
 
 # A file that two formats could read goes to the first: those that know it by a mark or a name come first.
 _ORDER = ("parquet", "entity", "entityseg-release", "coco-panoptic", "idmap", "semantic", "coco-instances")
@@ -143,7 +143,7 @@ def _listed(readings: Sequence[Reading]) -> str:
     # Not every command has `--from`, and it is needed only where formats differ.
     several = len({one.format for one in readings}) > 1
     lines = [
-        f"\n  {f'--from {one.format} ' if several else ''}--split {one.split}   {one.path}"
+        f"\n  {f'--from {one.format} ' if several else ''}--split {one.split}   {printable(str(one.path))}"
         for one in readings
     ]
     return "".join(lines) + "\n"

@@ -37,6 +37,8 @@ def test_every_reading_is_listed_with_its_options(rich, tmp_path):
         load(tmp_path)
     text = str(caught.value)
     assert "4 ways" in text
+    # One a line, and the kind on the last.
+    assert len(text.splitlines()) == 6
     for options in (
         "--from parquet --split tables", "--from entity --split train",
         "--from entityseg-release --split val_lr", "--from coco-instances --split val ",
