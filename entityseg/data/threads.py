@@ -22,9 +22,9 @@ def thread_count(threads: int | None = None) -> int:
 
 
 def map_in_order(
-    function: Callable[[Item], Result], items: Iterable[Item], *, threads: int | None = None
+    function: Callable[[Item], Result], items: Iterable[Item], *, threads: int | None = None, ahead: int = 4
 ) -> Iterator[Result]:
-    """Yield `function(item)` for each item in order; at most four items a thread are in flight.
+    """Yield `function(item)` for each item in order; at most `ahead` items a thread are in flight.
 
     An error of the function is raised when its turn comes, and what has not begun is dropped.
 
@@ -40,7 +40,7 @@ def map_in_order(
     try:
         for item in items:
             pending.append(pool.submit(function, item))
-            if len(pending) >= 4 * count:
+            if len(pending) >= ahead * count:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()

@@ -1,4 +1,4 @@
-"""Weighted sums, ratios and means of units, for `Table.figures`; NaN where undefined."""
+"""Weighted sums, ratios and means of units, and means over categories, for `Table.figures`; NaN where undefined."""
 
 from __future__ import annotations
 
@@ -57,3 +57,23 @@ def mean(weights: Int64Array, values: ArrayLike, where: NDArray[np.bool_] | None
     if where is not None:
         weights, column = weights[:, where], column[where]
     return ratio(total(weights, column), weights.sum(axis=1).astype(np.float64))
+
+
+def mean_where(values: Float64Array, there: NDArray[np.bool_]) -> Float64Array:
+    """Return the mean of each row [b, c] over the columns where `there` says so, float64 [b]; NaN where nowhere.
+
+    >>> mean_where(np.array([[0.5, 9.0], [9.0, 9.0]]), np.array([[True, False], [False, False]])).tolist()
+    [0.5, nan]
+    """
+    number = there.sum(axis=1)
+    total = np.where(there, values, 0.0).sum(axis=1)
+    return np.divide(total, number, out=np.full(len(number), np.nan), where=number > 0)
+
+
+def mean_of_defined(values: Float64Array) -> Float64Array:
+    """Return the mean of each row over the columns that are not NaN, float64 [b]; NaN where all are.
+
+    >>> mean_of_defined(np.array([[0.5, np.nan], [np.nan, np.nan]])).tolist()
+    [0.5, nan]
+    """
+    return mean_where(values, ~np.isnan(values))

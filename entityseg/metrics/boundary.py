@@ -10,16 +10,16 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from entityseg.data.records import ImageId
 from entityseg.errors import usage_error
 from entityseg.masks.morphology import boundary_band
 from entityseg.masks.pairwise import iou_matrix, iou_of_pairs
 from entityseg.masks.runlengths import RunLengths, Size
 from entityseg.metrics.entity_ap import EntityAP
-from entityseg.metrics.instance_ap import InstanceAP, as_masks
-from entityseg.metrics.matching import Mode, mask_iou, match_image
+from entityseg.metrics.instance_ap import InstanceAP
+from entityseg.metrics.mask_matching import mask_iou
+from entityseg.metrics.matching import Mode
 
 RATIO = 0.02
 
@@ -35,11 +35,8 @@ def boundary_radius(size: Size, ratio: float = RATIO) -> int:
     >>> boundary_radius((375, 500)), boundary_radius((345, 460)), boundary_radius((4, 4))
     (12, 12, 1)
     """
-    if not 0 < ratio <= 1:
-        message = f"the band's ratio to the diagonal must be above 0 and at most 1, not {ratio!r}"
-        raise usage_error("boundary.ratio", message, "Use 0.02, the published value.")
     height, width = size
-    return max(1, round(ratio * math.sqrt(height**2 + width**2)))
+    return max(1, round(_checked(ratio) * math.sqrt(height**2 + width**2)))
 
 
 def boundary_iou(a: RunLengths, b: RunLengths, ratio: float = RATIO) -> NDArray[np.float64]:
@@ -88,7 +85,7 @@ class BoundaryIoU:
 
 
 class BoundaryAP(EntityAP):
-    """Boundary AP without classes: AP with `BoundaryIoU`; feed images in any order, merge parts, compute.
+    """Boundary AP without classes: `EntityAP` with `BoundaryIoU`; feed images in any order, merge parts, compute.
 
     Area ranges are those of the masks, not of their bands.
 
@@ -101,28 +98,10 @@ class BoundaryAP(EntityAP):
 
     def __init__(self, mode: Mode = "canonical", ratio: float = RATIO) -> None:
         super().__init__(mode)
-        boundary_radius((1, 1), ratio)
-        self.ratio = ratio
+        self.ratio = _checked(ratio)
 
-    def update(
-        self,
-        image_id: ImageId,
-        gt: RunLengths | ArrayLike,
-        pred: RunLengths | ArrayLike,
-        scores: ArrayLike,
-        *,
-        crowd: NDArray[np.bool_] | None = None,
-    ) -> None:
-        """Add one image; arguments and errors are those of `EntityAP.update`."""
-        matches = match_image(
-            as_masks(gt),
-            as_masks(pred),
-            np.asarray(scores, np.float64),
-            crowd=crowd,
-            mode=self.mode,
-            iou=BoundaryIoU(self.ratio),
-        )
-        self.add(image_id, matches)
+    def _iou(self) -> BoundaryIoU:
+        return BoundaryIoU(self.ratio)
 
 
 class BoundaryInstanceAP(InstanceAP):
@@ -130,8 +109,19 @@ class BoundaryInstanceAP(InstanceAP):
 
     def __init__(self, mode: Mode = "canonical", ratio: float = RATIO) -> None:
         super().__init__(mode)
-        boundary_radius((1, 1), ratio)
-        self.ratio = ratio
+        self.ratio = _checked(ratio)
 
     def _iou(self) -> BoundaryIoU:
         return BoundaryIoU(self.ratio)
+
+
+def _checked(ratio: float) -> float:
+    """Return the ratio.
+
+    Raises:
+        UsageError: it is not above 0 and at most 1.
+    """
+    if not 0 < ratio <= 1:
+        message = f"the band's ratio to the diagonal must be above 0 and at most 1, not {ratio!r}"
+        raise usage_error("boundary.ratio", message, "Use 0.02, the published value.")
+    return ratio

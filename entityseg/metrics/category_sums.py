@@ -52,14 +52,3 @@ class CategorySums:
         sums = np.empty((len(weights), len(self.categories), self._counts.shape[1]), np.int64)
         _sums.add_by_category(self._units, self._columns, self._counts, weights, sums)
         return np.moveaxis(sums, 2, 0).astype(np.float64, order="C")
-
-
-def mean_where(values: NDArray[np.float64], there: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the mean of each row over the columns where `there` says so, float64 [b]; NaN where nowhere.
-
-    >>> mean_where(np.array([[0.5, 9.0], [9.0, 9.0]]), np.array([[True, False], [False, False]])).tolist()
-    [0.5, nan]
-    """
-    number = there.sum(axis=1)
-    total = np.where(there, values, 0.0).sum(axis=1)
-    return np.divide(total, number, out=np.full(len(number), np.nan), where=number > 0)

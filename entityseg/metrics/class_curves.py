@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from entityseg.masks.runlengths import Int64Array
 from entityseg.metrics.matching import IOU_THRESHOLDS, ClassMatches, Mode
-from entityseg.metrics.precision import ALL_BITS, FIGURES, RECALLS, SIZED_RECALLS, bits_of
+from entityseg.metrics.precision import ALL_BITS, ALL_FIGURES, RECALLS, bits_of
 
-NAMES = (*FIGURES, *SIZED_RECALLS)
-_KNOWN = FIGURES | SIZED_RECALLS
+NAMES = tuple(ALL_FIGURES)
 _T = len(IOU_THRESHOLDS)
 
 
@@ -67,7 +66,7 @@ class RankedClasses:
         done: dict[tuple[int, int], tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
         result = {}
         for name in NAMES:
-            figure = _KNOWN[name]
+            figure = ALL_FIGURES[name]
             key = figure.area, min(figure.max_detections, self._most)
             if key not in done:
                 done[key] = self._averages(*key, weights)
@@ -79,11 +78,11 @@ class RankedClasses:
         self, area: int, max_detections: int, weights: Int64Array
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return average precision and recall at each IoU threshold, float64 [b, c, 10] each."""
-        from entityseg.metrics import _class_curves
+        from entityseg.metrics import _curves
 
         shape = len(weights), len(self.categories), _T
         precision, recall = np.full(shape, np.nan), np.full(shape, np.nan)
-        _class_curves.averages(
+        _curves.averages(
             *self._predictions_of(area, max_detections),
             self._gt_starts,
             self._gt_images,
@@ -112,11 +111,3 @@ class RankedClasses:
     def _starts(self, of: NDArray[np.int32]) -> Int64Array:
         """Return where each category begins in a sorted list of their numbers, and its end."""
         return np.searchsorted(of, np.arange(len(self.categories) + 1)).astype(np.int64)
-
-
-def mean_over_categories(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean of [b, c] over the categories where it is defined, float64 [b]; NaN where nowhere."""
-    defined = ~np.isnan(values)
-    count = defined.sum(axis=1)
-    total = np.where(defined, values, 0.0).sum(axis=1)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)

@@ -58,7 +58,7 @@ def count_pixels(
     same = pred_cats[:, None] == gt_cats[None, :]
     categories, index = np.unique(np.concatenate([gt_cats, pred_cats]), return_inverse=True)
     gt_index, pred_index = index[: len(gt)], index[len(gt) :]
-    counts = np.zeros((4, len(categories)), np.int64)
+    counts = np.zeros((KINDS, len(categories)), np.int64)
     np.add.at(counts[TP], gt_index, np.where(same, common, 0).sum(axis=0))
     np.add.at(counts[GT], gt_index, gt.areas)
     np.add.at(counts[PRED], pred_index, common.sum(axis=1))

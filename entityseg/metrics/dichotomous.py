@@ -13,10 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from entityseg.errors import input_error
 from entityseg.masks.runlengths import Int64Array, RunLengths
-from entityseg.metrics.averages import column_totals, total
+from entityseg.metrics.averages import Float64Array, column_totals, total
 from entityseg.metrics.dichotomous_fmeasure import (
     LEVELS,
-    Float64Array,
     Mode,
     Scale,
     f_curve,
@@ -29,6 +28,7 @@ from entityseg.metrics.dichotomous_fmeasure import (
 )
 from entityseg.metrics.dichotomous_hce import Effort, correction_effort
 from entityseg.metrics.dichotomous_structure import e_curve, e_measure, s_measure, split_point
+from entityseg.metrics.inputs import as_grey
 from entityseg.metrics.modes import checked_mode
 from entityseg.metrics.table import Figures, Table, UnitId
 
@@ -151,28 +151,6 @@ def statistics(
         weighted_f(truth, found, scale, int(n_gt)),
         correction_effort(truth > FOREGROUND, is_found, skeleton=skeleton),
     )
-
-
-def as_grey(values: RunLengths | ArrayLike) -> NDArray[np.uint8]:
-    """Return a map, uint8 [height, width], C-contiguous; what is true becomes 255.
-
-    Raises:
-        InputError: it is neither a bool nor a uint8 map with pixels, nor one mask.
-    """
-    from entityseg.masks import to_dense
-
-    if isinstance(values, RunLengths):
-        if len(values) != 1:
-            message = f"{len(values)} masks are no map"
-            raise input_error("map.kind", message, "Give one mask, such as the union of all.")
-        values = to_dense(values)[0]
-    array = np.asarray(values)
-    if array.ndim != 2 or array.dtype not in (np.bool_, np.uint8) or not array.size:
-        message = f"a map is bool or uint8 [height, width], not {array.dtype} {list(array.shape)}"
-        remedy = "Round probabilities times 255 to uint8."
-        raise input_error("map.kind", message, remedy)
-    grey = array.astype(np.uint8) * 255 if array.dtype == np.bool_ else array
-    return np.ascontiguousarray(grey, np.uint8)
 
 
 class _Means:

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entityseg.masks.runlengths import Int64Array
+from entityseg.metrics.averages import Float64Array
 
 Mode = Literal["canonical", "pysod", "dis-official"]
-Float64Array = NDArray[np.float64]
 
 BETA_SQUARED = 0.3
 LEVELS = 256

@@ -1,7 +1,15 @@
 """HCE: how many corner points and regions a person would have to set to correct a mask.
 
-Qin et al., Highly Accurate Dichotomous Image Segmentation, ECCV 2022, section 5. Borders and their simplification are
-those of OpenCV 4 (`findContours` with `RETR_TREE`, `approxPolyDP`), without OpenCV.
+Qin et al., Highly Accurate Dichotomous Image Segmentation, ECCV 2022, section 5. Its steps, and where they are:
+
+1. false positives and negatives near the true border are forgiven (`_hce_relax`), but for thin structures, which are
+   those of the truth's skeleton (`dichotomous_skeleton`);
+2. the borders of what is left are followed (`_hce_borders`), and their parts that need correction are simplified and
+   counted (`_hce_points`).
+
+Borders and their simplification are those of OpenCV 4 (`findContours` with `RETR_TREE`, `approxPolyDP`), without
+OpenCV. Kernels take maps as flat uint8 arrays of (height + 2) x (width + 2) pixels: a frame of one zero pixel spares
+every test of bounds.
 """
 
 from __future__ import annotations
@@ -10,6 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from entityseg.metrics.dichotomous_skeleton import thin
 
 # Pixels by which the errors are relaxed, and of the simplification of borders.
 RELAX = 5
@@ -57,50 +67,37 @@ def correction_effort(
     >>> correction_effort(gt, gt).total, correction_effort(gt, ~gt).total > 0
     (0, True)
     """
-    from entityseg.metrics import _hce
+    from entityseg.metrics import _hce_relax
 
     width = gt.shape[1] + 2
     truth, found = _framed(gt), _framed(pred)
-    missed, invented = truth & ~found & 1, found & ~truth & 1
+    hit, missed, invented = truth & found, truth & ~found, found & ~truth
     if not missed.any() and not invented.any():
         return Effort(0, 0, 0, 0)
-    kept = np.empty_like(truth)
-    _hce.erode(truth, found, width, relax, kept)
-    fp, fn = np.empty_like(truth), np.empty_like(truth)
-    _hce.grow(invented, truth, kept, width, relax, fp)
-    _hce.grow(missed, found, kept, width, relax, fn)
+    kept, fp, fn = np.empty_like(truth), np.empty_like(truth), np.empty_like(truth)
+    _hce_relax.erode(truth, found, width, relax, kept)
+    _hce_relax.grow(invented, truth, kept, width, relax, fp)
+    _hce_relax.grow(missed, found, kept, width, relax, fn)
     if missed.any():
-        thin = _framed(skeleton) if skeleton is not None else truth.copy()
-        if skeleton is None:
-            _hce.skeleton(thin, width, _THINNING)
         # Thin structures stay, however close they are to what was found.
-        fn |= thin & ~(truth & found)
-    hit = truth & found
+        fn |= _framed(thin(gt) if skeleton is None else skeleton) & ~hit
+    rest = _framed(np.ones(gt.shape, bool)) & ~(hit | fp | fn)
     fp_points, fp_regions = _border_effort(fp, hit | fn, width, epsilon)
-    rest = _framed(np.ones(gt.shape, bool)) & (1 - (hit | fp | fn)).astype(np.uint8)
     fn_points, fn_regions = _border_effort(fn, rest, width, epsilon)
     return Effort(fp_points, fp_regions, fn_points, fn_regions)
 
 
-def thin(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the skeleton of a mask, bool [height, width] (Zhang and Suen, 1984)."""
-    from entityseg.metrics import _hce
-
-    pixels = _framed(mask)
-    _hce.skeleton(pixels, mask.shape[1] + 2, _THINNING)
-    return pixels.reshape(mask.shape[0] + 2, -1)[1:-1, 1:-1] != 0
-
-
 def _border_effort(
-    mask: NDArray[np.uint8], condition: NDArray[np.uint8], width: int, epsilon: float
+    wrong: NDArray[np.uint8], opposite: NDArray[np.uint8], width: int, epsilon: float
 ) -> tuple[int, int]:
-    from entityseg.metrics import _hce
+    """Return the points and regions of a map of errors; borders need points where they meet the `opposite` map."""
+    from entityseg.metrics import _hce_borders, _hce_points
 
-    if not mask.any():
+    if not wrong.any():
         return 0, 0
-    points, ends, holes, parents, order = _hce.borders(mask.astype(np.int32), width)
-    vertices, independent = _hce.effort(points, ends, holes, parents, order, condition, width, float(epsilon))
-    return int(vertices), int(independent)
+    borders = _hce_borders.borders(wrong.astype(np.int32), width)
+    points, regions = _hce_points.points_and_regions(*borders, opposite, width, float(epsilon))
+    return int(points), int(regions)
 
 
 def _framed(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -108,37 +105,3 @@ def _framed(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
     framed = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), np.uint8)
     framed[1:-1, 1:-1] = mask
     return framed.ravel()
-
-
-# Where scikit-image's table departs from the paper's rule: ends and corners that it keeps, and steps of a staircase
-# that it takes away. The second half step is the first one turned by 180 degrees, but for three neighbourhoods.
-_KEPT = ("E SE", "SE S", "E SE S", "S SW", "S SW W", "SW W", "W NW")
-_DELETED = ("N E", "N E NW", "E S", "N W", "N NE W", "S W", "S W NW", "N SW W", "N NE SW W")
-_SECOND_KEPT, _SECOND_DELETED = ("NE E S", "SE S"), ("E SE",)
-_NEIGHBOURS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
-
-
-def _thinning() -> NDArray[np.uint8]:
-    """Return for each neighbourhood (N, NE, ... NW as bits 0 ... 7) in which half step it is deleted."""
-    kept, deleted, second_kept, second_deleted = (
-        {_code(names) for names in group} for group in (_KEPT, _DELETED, _SECOND_KEPT, _SECOND_DELETED)
-    )
-    first = {code for code in range(256) if _zhang_suen(code)} - kept | deleted
-    second = {(code >> 4 | code << 4) & 255 for code in first} - second_kept | second_deleted
-    return np.array([(code in first) + 2 * (code in second) for code in range(256)], np.uint8)
-
-
-def _zhang_suen(code: int) -> bool:
-    """Return whether the paper's first half step deletes a pixel with these neighbours."""
-    near = [code >> j & 1 for j in range(8)]
-    north, east, south, west = near[::2]
-    rises = sum(near[j] == 0 and near[(j + 1) % 8] == 1 for j in range(8))
-    border = not (north and east and south) and not (east and south and west)
-    return 2 <= sum(near) <= 6 and rises == 1 and border
-
-
-def _code(names: str) -> int:
-    return sum(1 << _NEIGHBOURS.index(name) for name in names.split())
-
-
-_THINNING = _thinning()

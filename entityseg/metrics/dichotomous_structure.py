@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entityseg.masks.runlengths import Int64Array, Size
-from entityseg.metrics.dichotomous_fmeasure import Float64Array, Scale, cumulative
+from entityseg.metrics.averages import Float64Array
+from entityseg.metrics.dichotomous_fmeasure import Scale, cumulative
 
 ALPHA = 0.5
 

@@ -13,10 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from entityseg.data.records import ImageId
 from entityseg.masks.runlengths import RunLengths
-from entityseg.metrics.matching import MODES, ImageMatches, Mode, match_image
+from entityseg.metrics.inputs import as_masks
+from entityseg.metrics.mask_matching import IoU, mask_iou, match_image
+from entityseg.metrics.matching import MODES, ImageMatches, Mode
 from entityseg.metrics.modes import checked_mode
 from entityseg.metrics.precision import Ranked
 from entityseg.metrics.table import Figures, Table, UnitId
+
+PER_IMAGE = ("AP", "AP50", "AP75", "AR@100", "AR@100@.5")
 
 
 class EntityAP(Table[ImageMatches]):
@@ -56,9 +60,18 @@ class EntityAP(Table[ImageMatches]):
         Raises:
             InputError: the image was added before, or the masks and scores do not fit.
         """
-        gt, pred = _as_masks(gt), _as_masks(pred)
-        matches = match_image(gt, pred, np.asarray(scores, np.float64), crowd=crowd, mode=self.mode)
+        matches = match_image(
+            as_masks(gt),
+            as_masks(pred),
+            np.asarray(scores, np.float64),
+            crowd=crowd,
+            mode=self.mode,
+            iou=self._iou(),
+        )
         self.add(image_id, matches)
+
+    def _iou(self) -> IoU:
+        return mask_iou
 
     def figures(self, units: Mapping[UnitId, ImageMatches]) -> Figures:
         """Return the function that computes AP and AR of these images."""
@@ -72,11 +85,4 @@ class EntityAP(Table[ImageMatches]):
 
     def per_image(self) -> dict[ImageId, dict[str, float | None]]:
         """Return AP, AP50, AP75, AR@100 and AR@100@.5 of each image alone."""
-        names = ("AP", "AP50", "AP75", "AR@100", "AR@100@.5")
-        return {unit: {name: values[name] for name in names} for unit, values in self.per_unit().items()}
-
-
-def _as_masks(masks: RunLengths | ArrayLike) -> RunLengths:
-    from entityseg.masks import from_dense
-
-    return masks if isinstance(masks, RunLengths) else from_dense(np.asarray(masks))
+        return {unit: {name: values[name] for name in PER_IMAGE} for unit, values in self.per_unit().items()}

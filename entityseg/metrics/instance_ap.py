@@ -13,9 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from entityseg.data.records import ImageId
 from entityseg.masks.runlengths import Int64Array, RunLengths
-from entityseg.metrics.class_curves import NAMES, RankedClasses, mean_over_categories
-from entityseg.metrics.class_matching import match_classes
-from entityseg.metrics.matching import MODES, ClassMatches, IoU, Mode, mask_iou
+from entityseg.metrics.averages import mean_of_defined
+from entityseg.metrics.class_curves import NAMES, RankedClasses
+from entityseg.metrics.inputs import as_masks
+from entityseg.metrics.mask_matching import IoU, mask_iou, match_classes
+from entityseg.metrics.matching import MODES, ClassMatches, Mode
 from entityseg.metrics.modes import checked_mode
 from entityseg.metrics.table import Figures, Table, UnitId, or_none
 
@@ -65,8 +67,8 @@ class InstanceAP(Table[ClassMatches]):
             as_masks(gt),
             as_masks(pred),
             np.asarray(scores, np.float64),
-            as_ids(gt_categories),
-            as_ids(pred_categories),
+            _as_ids(gt_categories),
+            _as_ids(pred_categories),
             crowd=crowd,
             mode=self.mode,
             iou=self._iou(),
@@ -81,7 +83,7 @@ class InstanceAP(Table[ClassMatches]):
         ranked = RankedClasses(list(units.values()), self.mode)
 
         def means(weights: Int64Array) -> dict[str, NDArray[np.float64]]:
-            return {name: mean_over_categories(values) for name, values in ranked.figures(weights).items()}
+            return {name: mean_of_defined(values) for name, values in ranked.figures(weights).items()}
 
         return means
 
@@ -99,14 +101,7 @@ class InstanceAP(Table[ClassMatches]):
         return {unit: {name: values[name] for name in PER_IMAGE} for unit, values in self.per_unit().items()}
 
 
-def as_masks(masks: RunLengths | ArrayLike) -> RunLengths:
-    """Return run-length masks, whatever was given."""
-    from entityseg.masks import from_dense
-
-    return masks if isinstance(masks, RunLengths) else from_dense(np.asarray(masks))
-
-
-def as_ids(ids: ArrayLike) -> Int64Array:
+def _as_ids(ids: ArrayLike) -> Int64Array:
     """Return ids as an array; an empty list, which numpy takes for floats, too."""
     array = np.asarray(ids)
     return array if array.size else np.empty(0, np.int64)

@@ -14,10 +14,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from entityseg.masks import to_dense
 from entityseg.masks.runlengths import Int64Array, RunLengths
 from entityseg.metrics.averages import mean
+from entityseg.metrics.inputs import as_one_mask
 from entityseg.metrics.modes import checked_mode
-from entityseg.metrics.rows import as_one_mask, row_intersections
+from entityseg.metrics.resampled import quarter_iou, soft_iou_256
+from entityseg.metrics.rows import row_intersections
 from entityseg.metrics.table import Figures, Table, UnitId
 
 Mode = Literal["canonical", "png2021", "ppmn-quarter", "fmm-plural"]
@@ -95,9 +98,6 @@ class Narrative(Table[PhraseOverlap]):
         above: float = int(common[0])
         below: float = int(truth.areas[0] + guess.areas[0]) - above
         if self.mode in ("png2021", "ppmn-quarter"):
-            from entityseg.masks import to_dense
-            from entityseg.metrics.resampled import quarter_iou, soft_iou_256
-
             resampled = soft_iou_256 if self.mode == "png2021" else quarter_iou
             above, below = resampled(to_dense(truth)[0], to_dense(guess)[0])
         self.add((image_id, narrative, phrase), PhraseOverlap(above, below, kind == "thing", plural, mixed))

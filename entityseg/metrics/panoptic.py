@@ -14,13 +14,15 @@ from numpy.typing import ArrayLike, NDArray
 from entityseg.data.records import Category, ImageId
 from entityseg.errors import input_error
 from entityseg.masks.algebra import are_disjoint
-from entityseg.masks.dense import from_dense
 from entityseg.masks.runlengths import Int64Array, RunLengths
-from entityseg.metrics.category_sums import CategorySums, mean_where
+from entityseg.metrics.averages import mean_where
+from entityseg.metrics.category_sums import CategorySums
+from entityseg.metrics.inputs import as_masks
 from entityseg.metrics.modes import checked_mode
 from entityseg.metrics.segments import (
     FN,
     FP,
+    KINDS,
     TP,
     PanopticMode,
     SegmentMatches,
@@ -30,7 +32,6 @@ from entityseg.metrics.segments import (
 from entityseg.metrics.table import Figures, Table, UnitId, or_none
 
 MODES: tuple[PanopticMode, ...] = ("canonical", "panopticapi")
-_KINDS = 5
 
 
 class PanopticQuality(Table[SegmentMatches]):
@@ -85,7 +86,7 @@ class PanopticQuality(Table[SegmentMatches]):
         Raises:
             InputError: the image was added before, segments overlap, or numbers do not fit.
         """
-        gt, pred = _as_masks(gt), _as_masks(pred)
+        gt, pred = as_masks(gt), as_masks(pred)
         for masks, what in ((gt, "true"), (pred, "predicted")):
             if not are_disjoint(masks):
                 message = f"{what} segments overlap, but a pixel belongs to one segment at most"
@@ -104,7 +105,7 @@ class PanopticQuality(Table[SegmentMatches]):
         groups = members_of(sums.categories, self.isthing)
 
         def figures(weights: Int64Array) -> Mapping[str, NDArray[np.float64]]:
-            quality, there = _qualities(*sums(weights))
+            quality, there = qualities(*sums(weights))
             return {
                 name + suffix: mean_where(values, there & members)
                 for suffix, members in groups.items()
@@ -117,7 +118,7 @@ class PanopticQuality(Table[SegmentMatches]):
         """Return PQ, SQ, RQ (None where the category does not occur), TP, FP and FN of each category."""
         by_category = _sums(self.units.values())
         sums = by_category()
-        quality, _ = _qualities(*sums)
+        quality, _ = qualities(*sums)
         found: dict[int, dict[str, Any]] = {}
         for k, category in enumerate(by_category.categories.tolist()):
             values: dict[str, Any] = {name: or_none(value[0, k]) for name, value in quality.items()}
@@ -149,24 +150,25 @@ def members_of(categories: Int64Array, isthing: Mapping[int, bool | None]) -> di
 
 
 def _sums(rows: Iterable[SegmentMatches]) -> CategorySums:
-    return CategorySums([(row.categories, row.counts) for row in rows], _KINDS)
+    return CategorySums([(row.categories, row.counts) for row in rows], KINDS)
 
 
-def _qualities(
+def qualities(
     tp: NDArray[np.float64],
     fp: NDArray[np.float64],
     fn: NDArray[np.float64],
     high: NDArray[np.float64],
     low: NDArray[np.float64],
 ) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.bool_]]:
-    """Return PQ, SQ and RQ of each category, float64 [b, c], NaN where it does not occur, and where it does."""
+    """Return PQ, SQ and RQ of each category, float64 [b, c], NaN where it does not occur; and where it does.
+
+    Args:
+        tp, fp, fn: true positives, false positives, false negatives, float64 [b, c].
+        high, low: the sum of the IoUs of the true positives in two parts, as in `SegmentMatches`, float64 [b, c].
+    """
     there = tp + fp + fn > 0
     half = np.where(there, tp + 0.5 * fp + 0.5 * fn, np.nan)
     iou = iou_sum(high, low)
     # A category that was never found has no IoU to average; its SQ is 0, as published evaluators have it.
     found = np.divide(iou, tp, out=np.zeros_like(iou), where=tp > 0)
     return {"PQ": iou / half, "SQ": np.where(there, found, np.nan), "RQ": tp / half}, there
-
-
-def _as_masks(masks: RunLengths | ArrayLike) -> RunLengths:
-    return masks if isinstance(masks, RunLengths) else from_dense(np.asarray(masks))

@@ -50,7 +50,7 @@ SIZED_RECALLS: dict[str, _Average] = {
     "ARm": _Average("AR", 2, _ALL, 100),
     "ARl": _Average("AR", 3, _ALL, 100),
 }
-_KNOWN = FIGURES | SIZED_RECALLS
+ALL_FIGURES = FIGURES | SIZED_RECALLS
 
 
 class Ranked:
@@ -83,7 +83,7 @@ class Ranked:
         done: dict[tuple[str, int, int], NDArray[np.float64]] = {}
         result = {}
         for name in names:
-            figure = _KNOWN[name]
+            figure = ALL_FIGURES[name]
             key = (figure.what, figure.area, min(figure.max_detections, self.most))
             if key not in done:
                 done[key] = self._by_threshold(*key, weights)

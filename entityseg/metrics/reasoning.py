@@ -11,9 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from entityseg.masks import difference
 from entityseg.masks.runlengths import Int64Array, RunLengths
 from entityseg.metrics.averages import mean, ratio, total
-from entityseg.metrics.rows import as_one_mask, row_intersections
+from entityseg.metrics.inputs import as_one_mask
+from entityseg.metrics.rows import row_intersections
 from entityseg.metrics.table import Figures, Table, UnitId
 
 
@@ -63,8 +65,6 @@ class Reasoning(Table[TextOverlap]):
         Raises:
             InputError: the text was added before, or the masks differ in size.
         """
-        from entityseg.masks import difference
-
         truth = as_one_mask(gt)
         guess = RunLengths.empty(truth.size, 1) if pred is None else as_one_mask(pred)
         if ignore is not None:

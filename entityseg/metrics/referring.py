@@ -13,10 +13,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from entityseg.masks import resize
 from entityseg.masks.runlengths import Int64Array, RunLengths
 from entityseg.metrics.averages import mean, ratio, total
+from entityseg.metrics.inputs import as_masks_or_one, as_one_mask
 from entityseg.metrics.modes import checked_mode
-from entityseg.metrics.rows import as_masks, as_one_mask, once, row_intersections
+from entityseg.metrics.rows import once, row_intersections
 from entityseg.metrics.table import Figures, Table, UnitId
 
 Mode = Literal["canonical", "lisa-poly", "lavt480", "cris-mean"]
@@ -86,7 +88,7 @@ class Referring(Table[ExpressionOverlap]):
         Raises:
             InputError: the expression was added before, or the masks differ in size.
         """
-        truth = once(as_masks(gt)) if self.mode in COUNTING else as_one_mask(gt)
+        truth = once(as_masks_or_one(gt)) if self.mode in COUNTING else as_one_mask(gt)
         predicted = RunLengths.empty(truth.size, 1) if pred is None else as_one_mask(pred)
         self.update_rows(image_id, [expr_id], truth, predicted, np.array([has_target]))
 
@@ -100,8 +102,6 @@ class Referring(Table[ExpressionOverlap]):
     ) -> None:
         """Add the n expressions of an image at once: row i of `gt` and of `pred` belong to expression i."""
         if self.mode == "lavt480":
-            from entityseg.masks import resize
-
             gt, pred = resize(gt, LAVT_SIZE), resize(pred, LAVT_SIZE)
         common = row_intersections(gt, pred)
         unions = gt.areas + pred.areas - common

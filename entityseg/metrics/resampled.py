@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from entityseg.masks.runlengths import Size
+from entityseg.metrics.averages import Float64Array
 
-Float64Array = NDArray[np.float64]
 _SMALL = (256, 256)
 # PPMN's network: the short side 800 pixels, the long one 1,333 at the most; padded to multiples of 32.
 _SHORT_SIDE, _LONG_SIDE, _MULTIPLE = 800, 1333, 32

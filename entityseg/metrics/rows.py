@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from entityseg.errors import input_error
 from entityseg.masks.runlengths import Int64Array, RunLengths
@@ -33,32 +30,6 @@ def row_intersections(a: RunLengths, b: RunLengths) -> Int64Array:
     common = np.zeros(len(a), np.int64)
     _rows.row_intersections(a.edges, a.offsets, b.edges, b.offsets, common)
     return common
-
-
-def as_masks(masks: RunLengths | ArrayLike) -> RunLengths:
-    """Return masks as run lengths; takes them dense too, bool [height, width] or [n, height, width].
-
-    >>> as_masks(np.array([[True, False]])).areas.tolist()
-    [1]
-    """
-    from entityseg.masks import from_dense
-
-    if isinstance(masks, RunLengths):
-        return masks
-    dense: NDArray[Any] = np.asarray(masks)
-    return from_dense(dense[None] if dense.ndim == 2 else dense)
-
-
-def as_one_mask(masks: RunLengths | ArrayLike) -> RunLengths:
-    """Return one mask, the union of those given.
-
-    >>> as_one_mask(RunLengths((1, 9), [0, 4, 2, 6], [0, 2, 4])).areas.tolist()
-    [6]
-    """
-    from entityseg.masks import union
-
-    found = as_masks(masks)
-    return found if len(found) == 1 else union(found)
 
 
 def once(masks: RunLengths) -> RunLengths:

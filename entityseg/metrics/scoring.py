@@ -1,32 +1,28 @@
-"""Score a predictions file against a ground truth: read, check, match image by image on threads, compute."""
+"""Score class-agnostic predictions against a ground truth: read, check, match image by image on threads, compute."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from entityseg.data.records import Dataset
-from entityseg.data.sources import EncodedSource, MaskSource
-from entityseg.data.views import checked_masks
+from entityseg.data.threads import Progress
 from entityseg.errors import Findings
-from entityseg.masks.runlengths import RunLengths, Size
+from entityseg.masks import RunLengths, are_disjoint, overlaps, paint
+from entityseg.masks.order import by_score
 from entityseg.metrics.entity_ap import EntityAP
-from entityseg.metrics.matching import ImageMatches, Mode, match_image
+from entityseg.metrics.mask_matching import match_image
+from entityseg.metrics.matching import ImageMatches, Mode
 from entityseg.metrics.result import Counts, Score
+from entityseg.metrics.scoring_images import counts_of, each_image, masks_of, name_of, opened
 from entityseg.predictions.overlapping import add_overlaps
 from entityseg.predictions.records import Predictions
 
-# After so many images the pages of the mapped files are let go.
-_FORGET_EVERY = 32
 Overlap = Literal["refuse", "resolve", "allow"]
-Progress = Callable[[Iterable[Any], int, str], Iterable[Any]]
 
 
 def score(
@@ -58,12 +54,13 @@ def score(
     Raises:
         InputError: something is wrong with a file, or predictions overlap; all problems are listed.
     """
-    dataset = gt if isinstance(gt, Dataset) else _load(gt)
-    predictions = pred if isinstance(pred, Predictions) else _read(pred, dataset, mode)
+    dataset, predictions = opened(gt, pred, mode)
     table, found = evaluate(
         dataset, predictions, mode=mode, overlap=overlap, threads=threads, progress=progress
     )
-    return result_of(table, found, overlap=overlap, bootstrap=bootstrap, seed=seed, per_image=per_image)
+    return result_of(
+        table, found, overlap=overlap, bootstrap=bootstrap, seed=seed, per_image=per_image, threads=threads
+    )
 
 
 def result_of(
@@ -74,13 +71,14 @@ def result_of(
     bootstrap: int = 1000,
     seed: int = 0,
     per_image: bool = False,
+    threads: int | None = None,
 ) -> Score:
     """Return what an evaluation gave; arguments are those of `score`."""
     return Score(
         metric="AP" if overlap == "allow" else "AP^e",
         mode=table.mode,
         values=table.compute(),
-        intervals=table.bootstrap(bootstrap, seed) if bootstrap else {},
+        intervals=table.bootstrap(bootstrap, seed, threads=threads) if bootstrap else {},
         counts=found.counts,
         options={"overlap": overlap},
         warnings=found.findings,
@@ -111,30 +109,21 @@ def evaluate(
     findings.extend(pred.warnings)
     table = EntityAP(mode)
     job = _Job(gt, pred, mode, overlap)
-    order: Iterable[int] = range(len(gt))
     gt_overlapping = pred_overlapping = empty = 0
-    for index, image in _on_threads(job.image, order, len(gt), threads, progress):
-        if index % _FORGET_EVERY == 0:
-            _forget(gt.source, pred.source)
-        findings.extend(image.findings)
-        table.add(gt.images[index].id, image.matches)
+    images = each_image(job.image, gt, (gt.source, pred.source), findings, threads=threads, progress=progress)
+    for image_id, image in images:
+        table.add(image_id, image.matches)
         gt_overlapping += image.gt_overlaps
         pred_overlapping += image.pred_overlaps
         empty += image.empty
     findings.raise_errors()
-    predicted = int(pred.listed.sum())
-    counts = Counts(
-        expected=len(gt),
-        predicted=predicted,
-        missing=len(gt) - predicted,
-        empty=empty,
-        details={
-            "gt_masks": gt.n_annotations,
-            "predictions": len(pred.scores),
-            "gt_overlapping": gt_overlapping,
-            "pred_overlapping": pred_overlapping,
-        },
-    )
+    details = {
+        "gt_masks": gt.n_annotations,
+        "predictions": len(pred.scores),
+        "gt_overlapping": gt_overlapping,
+        "pred_overlapping": pred_overlapping,
+    }
+    counts = counts_of(gt, pred.listed, empty, details)
     return table, Evaluated(counts, findings)
 
 
@@ -160,16 +149,14 @@ class _Job:
         gt, pred = self.gt, self.pred
         findings = Findings()
         rows, pred_rows = gt.rows(index), pred.rows(index)
-        size = gt.images[index].size
-        gt_masks = _masks(gt.source, index, size, rows.stop - rows.start, findings)
-        masks = _masks(pred.source, index, size, pred_rows.stop - pred_rows.start, findings)
+        gt_masks, masks = masks_of(gt, index, findings), masks_of(pred, index, findings)
         scores = pred.scores[pred_rows]
         crowd = gt.iscrowd[rows]
         gt_overlaps = self._gt_overlaps(gt_masks, crowd, index, findings)
         pred_areas = None if pred.box_areas is None else pred.box_areas[pred_rows]
         pred_overlaps = False
         if self.overlap != "allow" and not findings.errors:
-            pred_overlaps = not _disjoint(masks)
+            pred_overlaps = not are_disjoint(masks)
             if pred_overlaps and self.overlap == "refuse":
                 add_overlaps(pred, index, masks, findings)
             elif pred_overlaps:
@@ -190,10 +177,9 @@ class _Job:
     def _gt_overlaps(
         self, masks: RunLengths, crowd: NDArray[np.bool_], index: int, findings: Findings
     ) -> bool:
-        from entityseg.masks import overlaps
-
+        """Warn of true masks that share pixels; return whether any do."""
         masks = masks[~crowd] if crowd.any() else masks
-        if _disjoint(masks):
+        if are_disjoint(masks):
             return False
         found = overlaps(masks)
         findings.add(
@@ -201,72 +187,18 @@ class _Job:
             f"{'' if found.complete else 'at least '}{len(found)} pairs of ground-truth masks share {found.total} "
             "pixels; scored all the same",
             "Run `entityseg data doctor` on the ground truth.",
-            file=None if self.gt.path is None else str(self.gt.path),
+            file=name_of(self.gt.path),
             record=f"image {self.gt.images[index].id}",
             severity="warning",
         )
         return True
 
 
-def _disjoint(masks: RunLengths) -> bool:
-    from entityseg.masks import are_disjoint
-
-    return are_disjoint(masks)
-
-
 def _painted(masks: RunLengths, scores: NDArray[np.float64]) -> tuple[RunLengths, NDArray[np.float64], None]:
     """Return the masks painted by score, without those that lost all their pixels."""
-    from entityseg.masks import paint
-    from entityseg.masks.order import by_score
-
     painted = paint(masks, by_score(masks, scores)[::-1])
     left = np.flatnonzero((painted.areas > 0) | (masks.areas == 0))
     return painted[left], scores[left], None
-
-
-def _masks(source: MaskSource, index: int, size: Size, count: int, findings: Findings) -> RunLengths:
-    """Return the masks of an image; malformed ones are added to the findings, and are empty."""
-    masks = checked_masks(source, index, findings)
-    return RunLengths.empty(size, count) if masks is None else masks
-
-
-def _forget(*sources: MaskSource) -> None:
-    """Let go of the parts of mapped files that were read."""
-    for source in sources:
-        if isinstance(source, EncodedSource):
-            source.forget()
-
-
-def _on_threads(
-    function: Callable[[int], Any],
-    order: Iterable[int],
-    total: int,
-    threads: int | None,
-    progress: Progress | None,
-) -> Iterator[tuple[int, Any]]:
-    """Yield (index, result) in order; the kernels release the GIL, so images run side by side."""
-    n_threads = threads or os.cpu_count() or 1
-    indices = list(order)
-    if n_threads == 1 or total < 2 * n_threads:
-        results: Iterable[Any] = map(function, indices)
-        yield from zip(indices, progress(results, total, "scoring") if progress else results, strict=True)
-        return
-    with ThreadPoolExecutor(n_threads) as pool:
-        results = pool.map(function, indices)
-        yield from zip(indices, progress(results, total, "scoring") if progress else results, strict=True)
-
-
-def _load(path: str | Path) -> Dataset:
-    from entityseg.data import load
-
-    # Masks are checked as they are scored.
-    return load(path, check=False)
-
-
-def _read(path: str | Path, gt: Dataset, mode: Mode) -> Predictions:
-    from entityseg.predictions import read_predictions
-
-    return read_predictions(path, gt, box_areas=mode == "pycocotools")
 
 
 __all__ = ["Evaluated", "evaluate", "result_of", "score"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from entityseg.data.records import Dataset
+from entityseg.data.threads import Progress
 from entityseg.metrics.boundary import RATIO, BoundaryAP, BoundaryInstanceAP, BoundaryIoU
 from entityseg.metrics.class_curves import NAMES
 from entityseg.metrics.class_score import ClassScore
 from entityseg.metrics.matching import Mode
-from entityseg.metrics.partition import Progress
-from entityseg.metrics.scoring_instance import opened
+from entityseg.metrics.scoring_images import opened
 from entityseg.metrics.scoring_matches import category_records, evaluate_matches
 from entityseg.predictions.records import Predictions
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from entityseg.data.records import Dataset
+from entityseg.data.threads import Progress
 from entityseg.metrics.class_curves import NAMES
 from entityseg.metrics.class_score import ClassScore
 from entityseg.metrics.instance_ap import InstanceAP
 from entityseg.metrics.matching import Mode
-from entityseg.metrics.partition import Progress
+from entityseg.metrics.scoring_images import opened
 from entityseg.metrics.scoring_matches import category_records, evaluate_matches
 from entityseg.predictions.records import Predictions
 
@@ -53,16 +54,3 @@ def score_instance(
         per_image=table.per_image() if per_image else None,
         per_category=category_records(table, dataset, predictions, NAMES),
     )
-
-
-def opened(
-    gt: str | Path | Dataset, pred: str | Path | Predictions, mode: Mode
-) -> tuple[Dataset, Predictions]:
-    """Return ground truth and predictions, read where paths were given; masks are checked as they are scored."""
-    from entityseg.data import load
-    from entityseg.predictions import read_predictions
-
-    dataset = gt if isinstance(gt, Dataset) else load(gt, check=False)
-    if isinstance(pred, Predictions):
-        return dataset, pred
-    return dataset, read_predictions(pred, dataset, box_areas=mode == "pycocotools")

@@ -1,4 +1,4 @@
-"""What scores of matched masks (instance and boundary AP) share: match image by image on threads, count."""
+"""What scores of scored masks (instance and boundary AP) share: match image by image on threads, count."""
 
 from __future__ import annotations
 
@@ -9,15 +9,21 @@ from typing import Any
 import numpy as np
 
 from entityseg.data.records import Dataset
-from entityseg.data.threads import map_in_order
+from entityseg.data.threads import Progress
 from entityseg.errors import SHOWN_PER_KIND, Findings
 from entityseg.masks.runlengths import Int64Array
-from entityseg.metrics.class_matching import match_classes
 from entityseg.metrics.entity_ap import EntityAP
 from entityseg.metrics.instance_ap import InstanceAP
-from entityseg.metrics.matching import ClassMatches, ImageMatches, IoU, Mode, mask_iou, match_image
-from entityseg.metrics.partition import Progress, forget, masks_of, refuse_unknown_categories
+from entityseg.metrics.mask_matching import IoU, mask_iou, match_classes, match_image
+from entityseg.metrics.matching import ClassMatches, ImageMatches, Mode
 from entityseg.metrics.result import Counts
+from entityseg.metrics.scoring_images import (
+    counts_of,
+    each_image,
+    masks_of,
+    name_of,
+    refuse_unknown_categories,
+)
 from entityseg.predictions.overlapping import place_of
 from entityseg.predictions.records import Predictions
 
@@ -44,17 +50,14 @@ def evaluate_matches(
         refuse_unknown_categories(gt, findings)
         _refuse_categories(gt, pred, findings)
     job = _Job(gt, pred, table.mode, iou, with_classes)
-    results = map_in_order(job.image, range(len(gt)), threads=threads)
     empty = 0
-    for index, image in enumerate(progress(results, len(gt), "scoring") if progress else results):
-        forget(index, gt.source, pred.source)
-        findings.extend(image.findings)
-        table.add(gt.images[index].id, image.matches)  # type: ignore[arg-type]
+    images = each_image(job.image, gt, (gt.source, pred.source), findings, threads=threads, progress=progress)
+    for image_id, image in images:
+        table.add(image_id, image.matches)  # type: ignore[arg-type]
         empty += image.empty
     findings.raise_errors()
-    predicted = int(pred.listed.sum())
     details = {"gt_masks": gt.n_annotations, "predictions": len(pred.scores)}
-    return Counts(len(gt), predicted, len(gt) - predicted, empty, details), findings
+    return counts_of(gt, pred.listed, empty, details), findings
 
 
 def category_records(
@@ -85,7 +88,6 @@ def _occurrences(ids: Int64Array) -> dict[int, int]:
 def _refuse_categories(gt: Dataset, pred: Predictions, findings: Findings) -> None:
     """Add a finding for each prediction whose category the ground truth does not list."""
     wrong = np.flatnonzero(~np.isin(pred.category_ids, list(gt.category_of)))
-    file = None if pred.path is None else str(pred.path)
     left = {"category.missing": 0, "category.unknown": 0}
     for row in wrong.tolist():
         category = int(pred.category_ids[row])
@@ -107,7 +109,9 @@ def _refuse_categories(gt: Dataset, pred: Predictions, findings: Findings) -> No
                 "Use the ids of the ground truth's `categories`; some tools count from 0, or leave gaps out."
             )
         where = f"image {gt.images[index].id}, {place}"
-        findings.add(kind, message, remedy, file=file, record=where, field="category_id", value=value)
+        findings.add(
+            kind, message, remedy, file=name_of(pred.path), record=where, field="category_id", value=value
+        )
     for kind, count in left.items():
         if count > SHOWN_PER_KIND:
             findings.count_more(kind, count - SHOWN_PER_KIND)
@@ -134,9 +138,7 @@ class _Job:
         gt, pred = self.gt, self.pred
         findings = Findings()
         rows, pred_rows = gt.rows(index), pred.rows(index)
-        size = gt.images[index].size
-        true = masks_of(gt.source, index, size, rows.stop - rows.start, findings)
-        masks = masks_of(pred.source, index, size, pred_rows.stop - pred_rows.start, findings)
+        true, masks = masks_of(gt, index, findings), masks_of(pred, index, findings)
         scores = pred.scores[pred_rows]
         options: dict[str, Any] = {
             "crowd": gt.iscrowd[rows],

@@ -14,11 +14,10 @@ from entityseg.data.threads import Progress, map_in_order, no_progress
 from entityseg.data.views import checked_masks
 from entityseg.errors import Findings
 from entityseg.masks.runlengths import Int64Array, RunLengths
-from entityseg.metrics.grouped import per_cluster
 from entityseg.metrics.narrative import Kind, Mode, Narrative
 from entityseg.metrics.phrases import PhraseRecall, match_phrases
 from entityseg.metrics.result import Counts, Score
-from entityseg.metrics.table import sorted_ids
+from entityseg.metrics.table import Table, sorted_ids
 from entityseg.predictions.grounded import NO_MASK, rows_or_empty
 from entityseg.predictions.narrative import InputMode, NarrativePredictions, PredictedPhrase, read_narrative
 
@@ -57,10 +56,10 @@ def score_narrative(
     """
     truth = gt if isinstance(gt, NarrativeTruth) else read_png(gt, panoptic, pngs=pngs)
     predictions = pred if isinstance(pred, NarrativePredictions) else read_narrative(pred, truth, input_mode)
-    table, recall, found, counts = evaluate_narrative(
+    table, recall, counts, found = evaluate_narrative(
         truth, predictions, mode=mode, threads=threads, progress=progress
     )
-    tables: list[Any] = [table] if recall is None else [table, recall]
+    tables: list[Table[Any]] = [table] if recall is None else [table, recall]
     values = {name: value for one in tables for name, value in one.compute().items()}
     intervals: dict[str, tuple[float, float] | None] = {}
     if bootstrap:
@@ -85,8 +84,12 @@ def evaluate_narrative(
     mode: Mode = "canonical",
     threads: int | None = None,
     progress: Progress | None = None,
-) -> tuple[Narrative, PhraseRecall | None, Findings, Counts]:
-    """Compare all phrases; arguments and errors are those of `score_narrative`."""
+) -> tuple[Narrative, PhraseRecall | None, Counts, Findings]:
+    """Compare all phrases; arguments and errors are those of `score_narrative`.
+
+    Returns:
+        The table, that of the phrases that the model found (end to end only), counts and warnings.
+    """
     findings = Findings()
     findings.extend(gt.warnings)
     table = Narrative(mode)
@@ -112,7 +115,7 @@ def evaluate_narrative(
     details |= {"phrases_given": given, "phrases_unused": given - predicted}
     details["mixed"] = sum(row.mixed for row in table.units.values())
     counts = Counts(len(table), predicted, len(table) - predicted, empty, details)
-    return table, recall, findings, counts
+    return table, recall, counts, findings
 
 
 def phrases_of(narrative: NarrativeRecord, mode: Mode) -> tuple[Phrase, ...]:
@@ -216,9 +219,9 @@ class _Job:
         return "thing" if thing else "stuff", plural, mixed
 
 
-def _per_image(tables: list[Any]) -> Mapping[Any, Mapping[str, float | None]]:
+def _per_image(tables: list[Table[Any]]) -> Mapping[Any, Mapping[str, float | None]]:
     """Return the figures of each image alone, of both tables."""
-    parts = [per_cluster(table) for table in tables]
+    parts = [table.per_cluster() for table in tables]
     names = [list(table.compute()) for table in tables]
     nothing = [dict.fromkeys(one) for one in names]
     images = sorted_ids({image for part in parts for image in part})

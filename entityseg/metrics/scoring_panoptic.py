@@ -6,22 +6,32 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from entityseg.data.formats._png_source import PngSource
 from entityseg.data.records import Dataset
 from entityseg.data.sources import MaskSource
-from entityseg.data.threads import map_in_order
+from entityseg.data.threads import Progress
 from entityseg.errors import Findings
 from entityseg.masks import RunLengths
 from entityseg.metrics.class_score import ClassScore
 from entityseg.metrics.crossing import crossing
 from entityseg.metrics.panoptic import PanopticQuality
-from entityseg.metrics.partition import Progress, add_overlaps, forget, masks_of, refuse_unknown_categories
+from entityseg.metrics.partition import add_overlaps, refuse_gt_overlaps
 from entityseg.metrics.result import Counts
+from entityseg.metrics.scoring_images import (
+    counts_of,
+    each_image,
+    masks_of,
+    name_of,
+    opened_truth,
+    refuse_unknown_categories,
+)
 from entityseg.metrics.segments import PanopticMode, SegmentMatches, match_segments
 from entityseg.predictions.overlapping import place_of
 from entityseg.predictions.records import Predictions
 
+_DISJOINT = "Panoptic quality needs a ground truth whose masks do not overlap."
 _PAINT = "Paint the segments so that each pixel belongs to one (`entityseg.masks.paint`), or write PNGs."
 
 
@@ -57,7 +67,7 @@ def score_panoptic(
     Raises:
         InputError: something is wrong with a file, or segments overlap; all problems are listed.
     """
-    dataset = gt if isinstance(gt, Dataset) else _load(gt)
+    dataset = opened_truth(gt)
     predictions = pred if isinstance(pred, Predictions) else _read(pred, dataset, png_root)
     table, counts, findings = evaluate_panoptic(
         dataset, predictions, mode=mode, lenient=lenient, threads=threads, progress=progress
@@ -96,27 +106,23 @@ def evaluate_panoptic(
     if mode == "panopticapi" and not lenient:
         _refuse_missing(pred, findings)
     findings.raise_errors()
-    job = _Job(gt, pred, mode, _lenient(gt.source))
+    job = _Job(replace(gt, source=_with_empty_segments(gt.source)), pred, mode)
     table, stated = PanopticQuality(gt.categories, mode), PanopticQuality(gt.categories, mode)
     differing = empty = 0
-    results = map_in_order(job.image, range(len(gt)), threads=threads)
-    shown = progress(results, len(gt), "scoring") if progress else results
-    for index, image in enumerate(shown):
-        forget(index, gt.source, pred.source)
-        findings.extend(image.findings)
-        table.add(gt.images[index].id, image.matches)
-        stated.add(gt.images[index].id, image.stated)
+    images = each_image(job.image, gt, (gt.source, pred.source), findings, threads=threads, progress=progress)
+    for image_id, image in images:
+        table.add(image_id, image.matches)
+        stated.add(image_id, image.stated)
         differing += image.differing
         empty += image.empty
     findings.raise_errors()
     if differing and mode == "canonical":
         _warn_of_areas(gt, differing, stated.compute()["PQ"], findings)
-    predicted = int(pred.listed.sum())
-    happened = [
-        (category, values["TP"] + values["FP"] + values["FN"] > 0)
+    things = [
+        table.isthing.get(category)
         for category, values in table.per_category().items()
+        if values["TP"] + values["FP"] + values["FN"] > 0
     ]
-    things = [table.isthing.get(category) for category, there in happened if there]
     details = {
         "gt_segments": gt.n_annotations,
         "predictions": len(pred.category_ids),
@@ -125,7 +131,7 @@ def evaluate_panoptic(
         "categories_things": things.count(True),
         "categories_stuff": things.count(False),
     }
-    return table, Counts(len(gt), predicted, len(gt) - predicted, empty, details), findings
+    return table, counts_of(gt, pred.listed, empty, details), findings
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,15 +152,12 @@ class _Job:
     gt: Dataset
     pred: Predictions
     mode: PanopticMode
-    gt_source: MaskSource
 
     def image(self, index: int) -> _Image:
         gt, pred = self.gt, self.pred
         findings = Findings()
         rows, pred_rows = gt.rows(index), pred.rows(index)
-        size = gt.images[index].size
-        true = masks_of(self.gt_source, index, size, rows.stop - rows.start, findings)
-        masks = masks_of(pred.source, index, size, pred_rows.stop - pred_rows.start, findings)
+        true, masks = masks_of(gt, index, findings), masks_of(pred, index, findings)
         if not findings.errors:
             self._check(index, true, masks, findings)
         if findings.errors:
@@ -167,15 +170,14 @@ class _Job:
         differing = 0
         if areas is not None:
             differing = int((~np.isnan(areas) & (areas != true.areas) & ~crowd).sum())
-        own_areas = areas if self.mode == "panopticapi" else None
-        matches = match_segments(
-            true, *columns, crowd=crowd, gt_areas=own_areas, mode=self.mode, common=common
-        )
-        stated = matches
-        if differing and self.mode == "canonical":
-            stated = match_segments(
-                true, *columns, crowd=crowd, gt_areas=areas, mode=self.mode, common=common
+
+        def matched(gt_areas: NDArray[np.float64] | None) -> SegmentMatches:
+            return match_segments(
+                true, *columns, crowd=crowd, gt_areas=gt_areas, mode=self.mode, common=common
             )
+
+        matches = matched(areas if self.mode == "panopticapi" else None)
+        stated = matched(areas) if differing and self.mode == "canonical" else matches
         empty = bool(pred.listed[index]) and not masks.areas.any()
         return _Image(matches, stated, findings, differing, empty)
 
@@ -189,23 +191,18 @@ class _Job:
             remedy = "Leave it out; it is not counted (mode panopticapi counts it as missed)."
             place = f"{record}, annotation {ids[row]}"
             findings.add(
-                "segment.empty", message, remedy, file=_name(gt.path), record=place, severity="warning"
+                "segment.empty", message, remedy, file=name_of(gt.path), record=place, severity="warning"
             )
-        if not isinstance(gt.source, PngSource):
-            remedy = "Panoptic quality needs a ground truth whose masks do not overlap."
-            add_overlaps(
-                "gt.overlap", true, lambda row: f"annotation {ids[row]}", remedy, findings,
-                file=gt.path, record=record,
-            )  # fmt: skip
+        refuse_gt_overlaps(gt, index, true, _DISJOINT, findings)
         if not isinstance(pred.source, PngSource):
             row_of = place_of(pred, index)
             add_overlaps("pred.overlap", masks, row_of, _PAINT, findings, file=pred.path, record=record)
             for row in np.flatnonzero(masks.areas == 0).tolist():
                 message, remedy = f"{row_of(row)} has no pixel", "Leave out segments without a pixel."
-                findings.add("segment.empty", message, remedy, file=_name(pred.path), record=record)
+                findings.add("segment.empty", message, remedy, file=name_of(pred.path), record=record)
 
 
-def _lenient(source: MaskSource) -> MaskSource:
+def _with_empty_segments(source: MaskSource) -> MaskSource:
     """Return a source that takes segments without a pixel: ADE20K's panoptic files have some."""
     if not isinstance(source, PngSource):
         return source
@@ -217,7 +214,7 @@ def _refuse_missing(pred: Predictions, findings: Findings) -> None:
         message = "there is no prediction for this image, which panopticapi refuses"
         remedy = "Predict it, or count it as all void (--lenient, or mode canonical)."
         record = f"image {pred.images[index].id}"
-        findings.add("image.missing", message, remedy, file=_name(pred.path), record=record)
+        findings.add("image.missing", message, remedy, file=name_of(pred.path), record=record)
 
 
 def _warn_of_areas(gt: Dataset, differing: int, pq: float | None, findings: Findings) -> None:
@@ -227,18 +224,7 @@ def _warn_of_areas(gt: Dataset, differing: int, pq: float | None, findings: Find
         f"the stated ones PQ would be {shown}"
     )
     remedy = "Nothing needs to be done; mode panopticapi takes the stated areas."
-    findings.add("area.differs", message, remedy, file=_name(gt.path), severity="warning")
-
-
-def _name(path: Path | None) -> str | None:
-    return None if path is None else str(path)
-
-
-def _load(path: str | Path) -> Dataset:
-    from entityseg.data import load
-
-    # Masks are checked as they are scored.
-    return load(path, check=False)
+    findings.add("area.differs", message, remedy, file=name_of(gt.path), severity="warning")
 
 
 def _read(path: str | Path, gt: Dataset, png_root: str | Path | None) -> Predictions:

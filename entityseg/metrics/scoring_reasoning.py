@@ -8,7 +8,6 @@ from pathlib import Path
 from entityseg.data.grounding.reasonseg import ReasoningTruth, read_reasonseg
 from entityseg.data.threads import Progress, map_in_order, no_progress
 from entityseg.errors import Findings
-from entityseg.metrics.grouped import per_cluster
 from entityseg.metrics.reasoning import Reasoning
 from entityseg.metrics.result import Counts, Score
 from entityseg.predictions.grounded import rows_or_empty
@@ -41,7 +40,7 @@ def score_reasoning(
     """
     truth = gt if isinstance(gt, ReasoningTruth) else read_reasonseg(gt)
     predictions = pred if isinstance(pred, ReasoningPredictions) else read_reasoning(pred, truth)
-    table, found, counts = evaluate_reasoning(truth, predictions, threads=threads, progress=progress)
+    table, counts, found = evaluate_reasoning(truth, predictions, threads=threads, progress=progress)
     return Score(
         metric="reasoning",
         mode="canonical",
@@ -50,7 +49,7 @@ def score_reasoning(
         counts=counts,
         options={"split": truth.split},
         warnings=found,
-        per_image=per_cluster(table) if per_image else None,
+        per_image=table.per_cluster() if per_image else None,
     )
 
 
@@ -60,8 +59,8 @@ def evaluate_reasoning(
     *,
     threads: int | None = None,
     progress: Progress | None = None,
-) -> tuple[Reasoning, Findings, Counts]:
-    """Compare all texts; arguments and errors are those of `score_reasoning`."""
+) -> tuple[Reasoning, Counts, Findings]:
+    """Compare all texts; return table, counts and warnings. Arguments and errors are those of `score_reasoning`."""
     findings = Findings()
     findings.extend(gt.warnings)
     table = Reasoning()
@@ -87,7 +86,7 @@ def evaluate_reasoning(
             "long": sum(image.is_sentence for image in gt.images),
         },
     )
-    return table, findings, counts
+    return table, counts, findings
 
 
 @dataclass(frozen=True, slots=True)

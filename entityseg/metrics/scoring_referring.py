@@ -10,8 +10,8 @@ import numpy as np
 from entityseg.data.grounding.expressions import ReferringTruth, read_expressions
 from entityseg.data.threads import Progress, map_in_order, no_progress
 from entityseg.errors import Findings
+from entityseg.masks import difference, union
 from entityseg.masks.runlengths import RunLengths, Size
-from entityseg.metrics.grouped import per_cluster
 from entityseg.metrics.referring import COUNTING, LAVT_SIZE, Mode, Referring
 from entityseg.metrics.result import Counts, Score
 from entityseg.metrics.rows import once
@@ -56,7 +56,7 @@ def score_referring(
         if isinstance(pred, ReferringPredictions)
         else read_referring(pred, truth, frame=FRAMES.get(mode))
     )
-    table, found, counts = evaluate_referring(
+    table, counts, found = evaluate_referring(
         truth, predictions, mode=mode, threads=threads, progress=progress
     )
     return Score(
@@ -67,7 +67,7 @@ def score_referring(
         counts=counts,
         options={"dataset": truth.dataset, "split_by": truth.split_by, "split": truth.split},
         warnings=found,
-        per_image=per_cluster(table) if per_image else None,
+        per_image=table.per_cluster() if per_image else None,
     )
 
 
@@ -78,8 +78,8 @@ def evaluate_referring(
     mode: Mode = "canonical",
     threads: int | None = None,
     progress: Progress | None = None,
-) -> tuple[Referring, Findings, Counts]:
-    """Compare all expressions; arguments and errors are those of `score_referring`."""
+) -> tuple[Referring, Counts, Findings]:
+    """Compare all expressions; return table, counts, warnings. Arguments and errors are those of `score_referring`."""
     findings = Findings()
     findings.extend(gt.warnings)
     findings.extend(gt.instances.warnings)
@@ -108,7 +108,7 @@ def evaluate_referring(
             "masks_overridden": overridden,
         },
     )
-    return table, findings, counts
+    return table, counts, findings
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +151,6 @@ class _Job:
 
     def _truth(self, ann_ids: tuple[int, ...], group: int, findings: Findings) -> RunLengths:
         """Return the one true mask of an expression."""
-        from entityseg.masks import difference, union
-
         gt = self.gt
         nothing = RunLengths.empty(gt.sizes[group], 1)
         parts = [gt.instances.parts(ann_id, findings) for ann_id in ann_ids]

@@ -5,20 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from entityseg.data.formats._png_source import PngSource
 from entityseg.data.records import Dataset
-from entityseg.data.threads import map_in_order
+from entityseg.data.threads import Progress
 from entityseg.errors import Findings
 from entityseg.masks import RunLengths
 from entityseg.metrics.class_pixels import ClassPixels, count_pixels
 from entityseg.metrics.class_score import ClassScore
-from entityseg.metrics.partition import Progress, add_overlaps, forget, masks_of, refuse_unknown_categories
+from entityseg.metrics.partition import add_overlaps, refuse_gt_overlaps
 from entityseg.metrics.result import Counts
+from entityseg.metrics.scoring_images import (
+    counts_of,
+    each_image,
+    masks_of,
+    opened_truth,
+    refuse_unknown_categories,
+)
 from entityseg.metrics.semantic import SemanticIoU, SemanticMode
 from entityseg.predictions.semantic import SemanticPredictions, read_semantic_predictions
 
+_DISJOINT = "Semantic figures need a ground truth whose masks do not overlap."
 _PAINT = "Give each pixel one class at most, or write label PNGs."
 
 
@@ -49,7 +54,7 @@ def score_semantic(
     Raises:
         InputError: something is wrong with a file, or masks overlap; all problems are listed.
     """
-    dataset = gt if isinstance(gt, Dataset) else _load(gt)
+    dataset = opened_truth(gt)
     predictions = pred if isinstance(pred, SemanticPredictions) else read_semantic_predictions(pred, dataset)
     table, counts, findings = evaluate_semantic(
         dataset, predictions, mode=mode, threads=threads, progress=progress
@@ -87,16 +92,13 @@ def evaluate_semantic(
     job = _Job(gt, pred)
     table = SemanticIoU(mode)
     empty = 0
-    results = map_in_order(job.image, range(len(gt)), threads=threads)
-    for index, image in enumerate(progress(results, len(gt), "scoring") if progress else results):
-        forget(index, gt.source)
-        findings.extend(image.findings)
-        table.add(gt.images[index].id, image.pixels)
+    images = each_image(job.image, gt, (gt.source,), findings, threads=threads, progress=progress)
+    for image_id, image in images:
+        table.add(image_id, image.pixels)
         empty += image.empty
     findings.raise_errors()
-    predicted = int(pred.listed.sum())
     occurring = sum(values["gt_pixels"] > 0 for values in table.per_category().values())
-    return table, Counts(len(gt), predicted, len(gt) - predicted, empty, {"categories": occurring}), findings
+    return table, counts_of(gt, pred.listed, empty, {"categories": occurring}), findings
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +118,7 @@ class _Job:
     def image(self, index: int) -> _Image:
         gt, pred = self.gt, self.pred
         findings = Findings()
-        rows, size = gt.rows(index), gt.images[index].size
-        true = masks_of(gt.source, index, size, rows.stop - rows.start, findings)
+        true = masks_of(gt, index, findings)
         categories, masks = pred.classes(index, findings)
         if not findings.errors:
             self._check(index, true, masks, findings)
@@ -125,27 +126,14 @@ class _Job:
             # The findings are raised in the end, whatever the figures.
             return _Image(count_pixels(true[:0], [], masks[:0], []), findings, False)
         empty = bool(pred.listed[index]) and not masks.areas.any()
-        return _Image(count_pixels(true, gt.category_ids[rows], masks, categories), findings, empty)
+        return _Image(count_pixels(true, gt.category_ids[gt.rows(index)], masks, categories), findings, empty)
 
     def _check(self, index: int, true: RunLengths, masks: RunLengths, findings: Findings) -> None:
+        """Find overlap, which PNGs cannot have."""
         gt, pred = self.gt, self.pred
-        record = f"image {gt.images[index].id}"
-        if not isinstance(gt.source, PngSource):
-            ids = np.asarray(gt.ids[gt.rows(index)]).tolist()
-            remedy = "Semantic figures need a ground truth whose masks do not overlap."
-            add_overlaps(
-                "gt.overlap", true, lambda row: f"annotation {ids[row]}", remedy, findings,
-                file=gt.path, record=record,
-            )  # fmt: skip
+        refuse_gt_overlaps(gt, index, true, _DISJOINT, findings)
         if not pred.disjoint:
             add_overlaps(
                 "pred.overlap", masks, lambda row: pred.place(index, row), _PAINT, findings,
-                file=pred.path, record=record,
+                file=pred.path, record=f"image {gt.images[index].id}",
             )  # fmt: skip
-
-
-def _load(path: str | Path) -> Dataset:
-    from entityseg.data import load
-
-    # Masks are checked as they are scored.
-    return load(path, check=False)

@@ -87,6 +87,8 @@ def score_video(
 
 @dataclass(frozen=True, slots=True)
 class _Video:
+    """What one video adds; `truth` and `found` are how many tubes it has."""
+
     row: Any
     findings: Findings
     predicted: bool

@@ -16,6 +16,7 @@ PanopticMode = Literal["canonical", "panopticapi"]
 
 # An IoU above .5 is a whole number of 2^-53, which two integers hold: HIGH * 2^-26 + LOW * 2^-53.
 TP, FP, FN, HIGH, LOW = range(5)
+KINDS = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +109,7 @@ def match_segments(
     gt_index, pred_index = index[: len(gt)], index[len(gt) :]
     high = np.floor(iou * 2.0**26)
     low = (iou * 2.0**26 - high) * 2.0**27
-    counts = np.empty((5, len(categories)), np.int64)
+    counts = np.empty((KINDS, len(categories)), np.int64)
     for kind, at, weights in (
         (TP, gt_index[columns], None),
         (FP, pred_index[false], None),

@@ -15,11 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 from entityseg.data.records import ImageId
 from entityseg.errors import input_error
 from entityseg.masks.algebra import are_disjoint
-from entityseg.masks.dense import from_dense
 from entityseg.masks.runlengths import Int64Array, RunLengths
-from entityseg.metrics.averages import ratio
-from entityseg.metrics.category_sums import CategorySums, mean_where
+from entityseg.metrics.averages import mean_of_defined, ratio
+from entityseg.metrics.category_sums import CategorySums
 from entityseg.metrics.class_pixels import KINDS, ClassPixels, count_labels, count_pixels
+from entityseg.metrics.inputs import as_masks
 from entityseg.metrics.modes import checked_mode
 from entityseg.metrics.table import Figures, Table, UnitId, or_none
 
@@ -69,7 +69,7 @@ class SemanticIoU(Table[ClassPixels]):
         Raises:
             InputError: the image was added before, masks overlap, or numbers do not fit.
         """
-        gt, pred = _as_masks(gt), _as_masks(pred)
+        gt, pred = as_masks(gt), as_masks(pred)
         for masks, what in ((gt, "true"), (pred, "predicted")):
             if not are_disjoint(masks):
                 message = f"{what} masks overlap, but a pixel has one class at most"
@@ -106,9 +106,9 @@ class SemanticIoU(Table[ClassPixels]):
             total = gt.sum(axis=1)
             weighted = np.where(gt > 0, gt * iou, 0.0).sum(axis=1)
             return {
-                "mIoU": mean_where(iou, ~np.isnan(iou)),
+                "mIoU": mean_of_defined(iou),
                 "fwIoU": ratio(weighted, total),
-                "mACC": mean_where(accuracy, ~np.isnan(accuracy)),
+                "mACC": mean_of_defined(accuracy),
                 "pACC": ratio(tp.sum(axis=1), total),
             }
 
@@ -149,7 +149,3 @@ class SemanticIoU(Table[ClassPixels]):
 
 def _sums(rows: Iterable[ClassPixels]) -> CategorySums:
     return CategorySums([(row.categories, row.counts) for row in rows], KINDS)
-
-
-def _as_masks(masks: RunLengths | ArrayLike) -> RunLengths:
-    return masks if isinstance(masks, RunLengths) else from_dense(np.asarray(masks))

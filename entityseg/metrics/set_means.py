@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from entityseg.errors import Findings, usage_error
-from entityseg.metrics.table import Table
+from entityseg.metrics.table import Table, interval
 
 # As the folders on disk spell them (Zou et al., Segmentation in the Wild, CVPR 2023 workshop).
 SGINW_SETS = (
@@ -117,19 +116,8 @@ def set_means_of(
             # Each set draws its own numbers, which do not depend on what other sets are there.
             own_seed = int(np.random.SeedSequence([seed, k]).generate_state(1)[0])
             samples[k] = tables[name].resample(bootstrap, own_seed, threads=threads)[figure]
-    intervals = {"mean": _interval(samples.mean(axis=0)), "median": _interval(np.median(samples, axis=0))}
-    return SetMeans(
-        means.mean, means.median, means.below_10, means.values, means.missing, intervals=intervals
-    )
-
-
-def _interval(samples: NDArray[np.float64]) -> tuple[float, float] | None:
-    """Return the 95 % percentile interval of the samples that are defined, None where none is."""
-    defined = samples[~np.isnan(samples)]
-    if len(defined) == 0:
-        return None
-    low, high = np.percentile(defined, [2.5, 97.5])
-    return float(low), float(high)
+    intervals = {"mean": interval(samples.mean(axis=0)), "median": interval(np.median(samples, axis=0))}
+    return replace(means, intervals=intervals)
 
 
 def _check(values: Mapping[str, float | None], sets: Sequence[str]) -> None:

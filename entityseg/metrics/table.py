@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Generic, Self, TypeVar
@@ -14,7 +12,7 @@ from typing import Any, Generic, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from entityseg.data.threads import thread_count
+from entityseg.data.threads import map_in_order
 from entityseg.errors import Findings, input_error, usage_error
 from entityseg.masks.runlengths import Int64Array
 
@@ -111,11 +109,20 @@ class Table(ABC, Generic[Row]):
 
     def per_unit(self) -> dict[UnitId, dict[str, float | None]]:
         """Return all figures of each unit alone."""
-        once = np.ones((1, 1), np.int64)
-        result = {}
+        return self._figures_by(lambda unit: unit)
+
+    def per_cluster(self) -> dict[UnitId, dict[str, float | None]]:
+        """Return all figures of each cluster (image) alone."""
+        return self._figures_by(self.cluster)
+
+    def _figures_by(self, key: Callable[[UnitId], UnitId]) -> dict[UnitId, dict[str, float | None]]:
+        groups: dict[UnitId, dict[UnitId, Row]] = {}
         for unit, row in self.sorted_units().items():
-            values = self.figures({unit: row})(once)
-            result[unit] = {name: or_none(value[0]) for name, value in values.items()}
+            groups.setdefault(key(unit), {})[unit] = row
+        result = {}
+        for group, units in groups.items():
+            values = self.figures(units)(np.ones((1, len(units)), np.int64))
+            result[group] = {name: or_none(value[0]) for name, value in values.items()}
         return result
 
     def bootstrap(
@@ -130,12 +137,7 @@ class Table(ABC, Generic[Row]):
         if kept is not None:
             kept.update(samples)
         tail = 50 * (1 - level)
-        result: dict[str, tuple[float, float] | None] = {}
-        for name, values in samples.items():
-            defined = values[~np.isnan(values)]
-            low, high = np.percentile(defined, [tail, 100 - tail]).tolist() if len(defined) else (0.0, 0.0)
-            result[name] = (low, high) if len(defined) else None
-        return result
+        return {name: interval(values, tail) for name, values in samples.items()}
 
     def resample(
         self, n: int, seed: int = 0, *, threads: int | None = None
@@ -153,13 +155,35 @@ class Table(ABC, Generic[Row]):
         parts: list[Mapping[str, NDArray[np.float64]]] = []
         if units:
             batches = _draws(np.random.default_rng(seed), n, len(number))
-            parts = list(_few_ahead(lambda drawn: figures(drawn.take(cluster_of, axis=1)), batches, threads))
+
+            def resampled(drawn: Int64Array) -> Mapping[str, NDArray[np.float64]]:
+                return figures(drawn.take(cluster_of, axis=1))
+
+            # Draws are large, so no more of them are made than there are threads.
+            parts = list(map_in_order(resampled, batches, threads=threads, ahead=1))
         return {name: np.concatenate([np.empty(0), *(part[name] for part in parts)]) for name in empty}
 
 
 def sorted_ids(ids: Iterable[UnitId]) -> list[UnitId]:
     """Return unit ids in one order: integers by value, then strings; tuples part by part."""
     return sorted(ids, key=_sort_key)
+
+
+def interval(samples: NDArray[np.float64], tail: float = 2.5) -> tuple[float, float] | None:
+    """Return the percentile interval of the samples that are defined (not NaN), None where none is.
+
+    Args:
+        samples: float64 [n].
+        tail: percent of them that may lie below the interval, and as many above.
+
+    >>> interval(np.array([3.0, np.nan, 1.0, 2.0]), 25)
+    (1.5, 2.5)
+    """
+    defined = samples[~np.isnan(samples)]
+    if len(defined) == 0:
+        return None
+    low, high = np.percentile(defined, [tail, 100 - tail]).tolist()
+    return low, high
 
 
 def or_none(value: float) -> float | None:
@@ -184,21 +208,3 @@ def _draws(generator: np.random.Generator, n: int, n_clusters: int) -> Iterator[
         drawn = generator.integers(0, n_clusters, (size, n_clusters))
         drawn += np.arange(size)[:, None] * n_clusters
         yield np.bincount(drawn.ravel(), minlength=size * n_clusters).reshape(size, n_clusters)
-
-
-def _few_ahead(
-    function: Callable[[Int64Array], Mapping[str, NDArray[np.float64]]],
-    items: Iterable[Int64Array],
-    threads: int | None,
-) -> Iterator[Mapping[str, NDArray[np.float64]]]:
-    """Yield the function of each item in order, drawing no more items than there are threads: they are large."""
-    count = thread_count(threads)
-    pending: deque[Future[Mapping[str, NDArray[np.float64]]]] = deque()
-    with ThreadPoolExecutor(count) as pool:
-        for item in items:
-            pending.append(pool.submit(function, item))
-            del item
-            if len(pending) >= count:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()

@@ -14,8 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 from entityseg.data.video.tubes import Tubes
 from entityseg.masks.order import by_score, by_size
 from entityseg.masks.runlengths import Int64Array
-from entityseg.metrics.class_curves import RankedClasses, mean_over_categories
-from entityseg.metrics.matching import IOU_THRESHOLDS, MAX_DETECTIONS, ClassMatches, mask_iou, match_ranked
+from entityseg.metrics.averages import mean_of_defined
+from entityseg.metrics.class_curves import RankedClasses
+from entityseg.metrics.mask_matching import mask_iou
+from entityseg.metrics.matching import IOU_THRESHOLDS, MAX_DETECTIONS, ClassMatches, match_ranked
 from entityseg.metrics.table import Figures, Table, UnitId
 
 AREA_RANGES = np.array([(0.0, 1e10), (0.0, 128.0**2), (128.0**2, 256.0**2), (256.0**2, 1e10)])
@@ -65,7 +67,7 @@ class VideoAP(Table[ClassMatches]):
 
         def means(weights: Int64Array) -> dict[str, NDArray[np.float64]]:
             found = ranked.figures(weights)
-            return {name: mean_over_categories(found[name]) for name in NAMES}
+            return {name: mean_of_defined(found[name]) for name in NAMES}
 
         return means
 

@@ -15,15 +15,15 @@ from entityseg.data.records import Category
 from entityseg.data.video.tubes import window_sums
 from entityseg.data.video.vipseg import PanopticVideo
 from entityseg.masks.runlengths import Int64Array, RunLengths
-from entityseg.metrics.category_sums import CategorySums, mean_where
-from entityseg.metrics.panoptic import kinds_of, members_of
-from entityseg.metrics.segments import FN, FP, HIGH, LOW, TP, iou_sum, match_segments
+from entityseg.metrics.averages import mean_of_defined, mean_where
+from entityseg.metrics.category_sums import CategorySums
+from entityseg.metrics.panoptic import kinds_of, members_of, qualities
+from entityseg.metrics.segments import KINDS, match_segments
 from entityseg.metrics.table import Figures, Table, UnitId
 from entityseg.metrics.video_pairs import VideoPairs, pairs_of
 
 # Of VIPSeg's script; papers list 1, 2, 4, 6.
 WINDOWS = (1, 2, 4, 6, 8)
-_KINDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class VideoPanopticQuality(Table[WindowMatches]):
 
     def figures(self, units: Mapping[UnitId, WindowMatches]) -> Figures:
         """Return the function that computes VPQ of these videos."""
-        kinds = len(self.windows) * _KINDS
+        kinds = len(self.windows) * KINDS
         sums = CategorySums(
             [(row.categories, row.counts.reshape(kinds, len(row.categories))) for row in units.values()],
             kinds,
@@ -73,29 +73,23 @@ class VideoPanopticQuality(Table[WindowMatches]):
         groups = members_of(sums.categories, self.isthing)
 
         def figures(weights: Int64Array) -> dict[str, NDArray[np.float64]]:
-            by_window = sums(weights).reshape(len(self.windows), _KINDS, len(weights), -1)
+            by_window = sums(weights).reshape(len(self.windows), KINDS, len(weights), -1)
+            found = [qualities(*own) for own in by_window]
             result: dict[str, NDArray[np.float64]] = {}
             for suffix, members in groups.items():
-                values = np.array([_quality(own, members) for own in by_window])
+                values = np.array([mean_where(quality["PQ"], there & members) for quality, there in found])
                 # Without videos long enough for a window, its figure is left out of the mean.
-                result["VPQ" + suffix] = mean_where(values.T, ~np.isnan(values.T))
+                result["VPQ" + suffix] = mean_of_defined(values.T)
                 result |= {f"VPQ^{k}{suffix}": own for k, own in zip(self.windows, values, strict=True)}
             return result
 
         return figures
 
 
-def _quality(sums: NDArray[np.float64], members: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the mean PQ of the categories, float64 [b], of sums [5, b, c]."""
-    half = sums[TP] + 0.5 * sums[FP] + 0.5 * sums[FN]
-    there = half > 0
-    return mean_where(iou_sum(sums[HIGH], sums[LOW]) / np.where(there, half, 1), there & members)
-
-
 def match_windows(pairs: VideoPairs, windows: Sequence[int]) -> WindowMatches:
     """Match the tubes of every window of a video by the rules of panoptic quality."""
     categories = np.union1d(pairs.gt_categories, pairs.pred_categories)
-    counts = np.zeros((len(windows), _KINDS, len(categories)), np.int64)
+    counts = np.zeros((len(windows), KINDS, len(categories)), np.int64)
     for number, length in enumerate(windows):
         if len(pairs.common) < length:
             continue

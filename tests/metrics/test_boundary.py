@@ -22,9 +22,8 @@ from entityseg.metrics.boundary import (
     boundary_iou,
     boundary_radius,
 )
-from entityseg.metrics.class_matching import match_classes
 from entityseg.metrics.entity_ap import EntityAP
-from entityseg.metrics.matching import match_image
+from entityseg.metrics.mask_matching import match_classes, match_image
 from tests.metrics.cases import Record
 from tests.metrics.class_cases import assert_equal, evaluated, random_class_case
 from tests.metrics.test_instance_ap import masks_of

@@ -13,47 +13,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
-from skimage.measure import label
-from skimage.morphology import skeletonize
 
 from entityseg.cli.main import run
 from entityseg.errors import InputError, UsageError
 from entityseg.masks import from_dense
-from entityseg.metrics import _hce
 from entityseg.metrics.dichotomous import Dichotomous
-from entityseg.metrics.dichotomous_hce import Effort, correction_effort, thin
 from entityseg.metrics.scoring_dichotomous import score_dichotomous
 from entityseg.predictions.grey_maps import read_grey_map, write_grey_maps
+from tests.metrics.grey_cases import Grey, case
 
-Grey = NDArray[np.uint8]
-CROSS = ndimage.generate_binary_structure(2, 1)
 GOLDEN = json.loads((Path(__file__).parent / "dichotomous_golden.json").read_text())
-
-
-def field(rng: np.random.Generator, shape: tuple[int, int], sigma: float) -> NDArray[np.float64]:
-    values = ndimage.gaussian_filter(rng.standard_normal(shape), sigma)
-    return (values - values.min()) / max(float(np.ptp(values)), 1e-9)
-
-
-def case(seed: int, most: int = 60) -> tuple[Grey, Grey]:
-    """A truth and a map: soft, shifted, constant, perfect, or of something else; sometimes empty or full."""
-    rng = np.random.default_rng(seed)
-    shape = (int(rng.integers(2, most)), int(rng.integers(2, most)))
-    values = field(rng, shape, float(rng.choice([0.5, 1, 2, 5])))
-    gt = (values > np.quantile(values, rng.choice([0, 0.3, 0.7, 0.95, 1.0]))).astype(np.uint8) * 255
-    kind = seed % 5
-    if kind == 0:
-        noise = rng.normal(0, 20, shape)
-        pred = ndimage.gaussian_filter(gt.astype(float), 2) + noise
-    elif kind == 1:
-        pred = np.roll(gt, 4, 1).astype(float)
-    elif kind == 2:
-        pred = 40 + 150 * field(rng, shape, 2)
-    elif kind == 3:
-        pred = gt.astype(float)
-    else:
-        pred = np.full(shape, float(rng.integers(256)))
-    return gt, np.clip(pred, 0, 255).astype(np.uint8)
 
 
 def reference(gt: Grey, pred: Grey) -> dict[str, Any]:
@@ -200,116 +169,6 @@ def test_official_mode_equals_plain_loops() -> None:
     values = metric.compute()
     assert values["maxF"] == pytest.approx((1.3 * p * r / (0.3 * p + r + 1e-8)).max(), abs=1e-12)
     assert values["MAE"] == pytest.approx(np.mean(errors), abs=1e-12)
-
-
-def by_opencv_free_reference(gt: NDArray[np.bool_], pred: NDArray[np.bool_]) -> tuple[Any, Any]:
-    """The relaxed errors FP' and FN' by plain morphology."""
-    hit = gt & pred
-    kept = ndimage.binary_erosion(gt | pred, CROSS, 5, border_value=1)
-
-    def relaxed(wrong: NDArray[np.bool_], blocked: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        grown = wrong & kept
-        for _ in range(5):
-            grown = ndimage.binary_dilation(grown, CROSS) & ~blocked
-        return wrong & grown
-
-    return relaxed(pred & ~hit, gt), relaxed(gt & ~hit, pred)
-
-
-def framed(mask: NDArray[np.bool_]) -> Grey:
-    return np.pad(mask, 1).astype(np.uint8).ravel()
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_relaxed_errors_equal_plain_morphology(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    shape = (int(rng.integers(1, 70)), int(rng.integers(1, 70)))
-    gt, pred = field(rng, shape, 3) > 0.5, field(rng, shape, 2) > 0.4
-    width = shape[1] + 2
-    kept, found = np.empty_like(framed(gt)), np.empty_like(framed(gt))
-    _hce.erode(framed(gt), framed(pred), width, 5, kept)
-    for wrong, blocked, expected in zip(
-        (pred & ~gt, gt & ~pred), (gt, pred), by_opencv_free_reference(gt, pred), strict=True
-    ):
-        _hce.grow(framed(wrong), framed(blocked), kept, width, 5, found)
-        assert np.array_equal(found, framed(expected))
-
-
-@settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 10_000), share=st.floats(0.1, 0.95))
-def test_skeleton_equals_scikit_image(seed: int, share: float) -> None:
-    rng = np.random.default_rng(seed)
-    shape = (int(rng.integers(1, 40)), int(rng.integers(1, 40)))
-    mask = (field(rng, shape, 2) if seed % 2 else rng.random(shape)) < share
-    assert np.array_equal(thin(mask), skeletonize(mask))
-
-
-@settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 10_000), share=st.floats(0.1, 0.95))
-def test_borders_are_those_of_the_regions(seed: int, share: float) -> None:
-    rng = np.random.default_rng(seed)
-    shape = (int(rng.integers(1, 30)), int(rng.integers(1, 30)))
-    mask = (field(rng, shape, 1) if seed % 2 else rng.random(shape)) < share
-    points, ends, holes, parents, order = _hce.borders(framed(mask).astype(np.int32), shape[1] + 2)
-    regions = label(mask, connectivity=2).max()
-    background = label(np.pad(~mask, 1, constant_values=True), connectivity=1).max()
-    assert (holes == 0).sum() == regions
-    assert (holes == 1).sum() == background - 1
-    assert sorted(order.tolist()) == list(range(len(ends)))
-    # The pixels of all borders are those with a background pixel above, below, left or right.
-    edge = mask & ~ndimage.binary_erosion(mask, CROSS)
-    assert set(points.tolist()) == set(np.flatnonzero(framed(edge)).tolist())
-    for k in range(len(ends)):
-        assert parents[k] < k
-        assert holes[k] == 0 or holes[parents[k]] == 0
-        y, x = np.divmod(points[ends[k - 1] if k else 0 : ends[k]], shape[1] + 2)
-        steps = np.maximum(abs(np.diff(y, append=y[:1])), abs(np.diff(x, append=x[:1])))
-        assert len(y) == 1 or (steps == 1).all()
-
-
-def test_hand_computed_effort() -> None:
-    gt = np.zeros((60, 60), bool)
-    gt[5:55, 5:55] = True
-    pred = gt.copy()
-    # A hole of 20 x 20 inside the object touches nothing but what was found: one click fills it.
-    pred[20:40, 20:40] = False
-    effort = correction_effort(gt, pred, skeleton=np.zeros_like(gt))
-    assert effort == Effort(0, 0, 0, 1)
-    # Half of the object missing: its border to the part found needs no points, the one to the outside does: two ends,
-    # and two for each corner, which the relaxation by city-block distance cuts.
-    pred = gt.copy()
-    pred[:, 30:] = False
-    effort = correction_effort(gt, pred, skeleton=np.zeros_like(gt))
-    assert effort.fn_points == 6 and effort.fn_regions == effort.fp_points == effort.fp_regions == 0
-    # Errors as thin as the relaxation cost nothing.
-    pred = ndimage.binary_dilation(gt, CROSS, 4)
-    assert correction_effort(gt, pred).total == 0
-
-
-def test_thin_structures_count_however_thin() -> None:
-    gt = np.zeros((50, 50), bool)
-    gt[10:40, 10:20] = True
-    gt[25, 20:45] = True
-    pred = gt.copy()
-    pred[25, 20:45] = False
-    assert correction_effort(gt, pred).total == 2
-    assert correction_effort(gt, pred, skeleton=np.zeros_like(gt)).total == 0
-
-
-@pytest.mark.parametrize(
-    ("curve", "kept"),
-    [
-        ([(0, 0)], 1),
-        ([(x, 0) for x in range(30)], 2),
-        ([(x, 0) for x in range(10)] + [(9, y) for y in range(1, 10)], 3),
-        ([(x, x % 2) for x in range(30)], 2),
-        # There and back: the end lies beside the chord's beginning, the tip is far from the chord as a segment.
-        ([(x, 0) for x in range(20)] + [(x, 1) for x in range(19, 3, -1)], 3),
-    ],
-)
-def test_simplification_by_hand(curve: list[tuple[int, int]], kept: int) -> None:
-    xs, ys = (np.ascontiguousarray(axis, np.int64) for axis in zip(*curve, strict=True))
-    assert _hce.count_vertices(xs, ys, len(curve), 2.0) == kept
 
 
 def test_perfect_maps() -> None:

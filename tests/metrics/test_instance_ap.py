@@ -10,9 +10,10 @@ from pycocotools import mask as coco_mask
 
 from entityseg.errors import InputError
 from entityseg.masks import RunLengths, from_dense
-from entityseg.metrics.class_matching import match_classes
 from entityseg.metrics.entity_ap import EntityAP
 from entityseg.metrics.instance_ap import InstanceAP
+from entityseg.metrics.mask_matching import match_classes
+from entityseg.metrics.matching import ImageMatches
 from tests.metrics.cases import Record
 from tests.metrics.class_cases import assert_equal, evaluated, random_class_case
 
@@ -100,7 +101,7 @@ def test_mean_of_entity_ap_of_each_category(seed: int, mode: str) -> None:
         single = fed(InstanceAP(mode), part, [p for p in predictions if p["category_id"] == category])  # type: ignore[arg-type]
         for unit, row in single.units.items():
             if len(row.categories):
-                own.add(unit, row.matches(0))
+                own.add(unit, ImageMatches(row.n_gt[0], row.scores, row.hits, row.ignored))
         values.append(own.compute())
         if values[-1]["AP"] is None:
             assert category not in metric.per_category()

@@ -8,8 +8,9 @@ own that knows only the instructions that build plain values. Instructions: CPyt
 from __future__ import annotations
 
 import codecs
+import mmap
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,15 +71,20 @@ def plain_pickle(data: bytes, file: str | None = None) -> Any:
         ...
     entityseg.errors.InputError: error: byte 0: the pickle wants to name a function or class ...
     """
-    value = _Machine(data, file).run()
-    _check_extent(value, 4 * len(data) + 1000, file)
+    value = PickleMachine(data, file).run()
+    check_extent(value, 4 * len(data) + 1000, file)
     return value
 
 
-class _Machine:
-    """Stack, memo and position; one method for each kind of instruction."""
+class PickleMachine:
+    """Stack, memo and position; one method for each kind of instruction.
 
-    def __init__(self, data: bytes, file: str | None) -> None:
+    Args:
+        data: bytes, or a map of a file; `at` is where the next pickle in it begins.
+        file: what to name in findings.
+    """
+
+    def __init__(self, data: bytes | mmap.mmap, file: str | None) -> None:
         self.data = data
         self.file = file
         self.at = 0
@@ -86,9 +92,14 @@ class _Machine:
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
 
+    @classmethod
+    def codes(cls) -> Mapping[bytes, Step]:
+        """Return what each instruction's byte does."""
+        return _CODES
+
     def run(self) -> Any:
         """Follow the instructions up to STOP and return the value that is left."""
-        data, codes = self.data, _CODES
+        data, codes = self.data, self.codes()
         try:
             while True:
                 self.begin = self.at
@@ -98,27 +109,29 @@ class _Machine:
                     return self._result()
                 step = codes.get(code)
                 if step is None:
-                    raise self._refused(code)
+                    raise self.refused(code)
                 step(self)
         except (IndexError, struct.error):
-            raise self._broken("it ends early, or takes a value that is not there") from None
+            raise self.broken("it ends early, or takes a value that is not there") from None
         except (ValueError, TypeError, OverflowError, AttributeError) as error:
             if isinstance(error, InputError):
                 raise
-            raise self._broken(str(error)[:200]) from None
+            raise self.broken(str(error)[:200]) from None
 
     def _result(self) -> Any:
         if len(self.stack) != 1 or self.stack[0] is _MARK:
-            raise self._broken(f"{len(self.stack)} values are left at its end, not one")
+            raise self.broken(f"{len(self.stack)} values are left at its end, not one")
         return self.stack[0]
 
-    def _broken(self, reason: str) -> InputError:
+    def broken(self, reason: str) -> InputError:
+        """Return what is said of data that is no whole pickle."""
         message = f"the file is no whole pickle: {reason}"
         return input_error("pickle.broken", message, _REMEDY, file=self.file, record=f"byte {self.begin}")
 
-    def _refused(self, code: bytes) -> InputError:
+    def refused(self, code: bytes) -> InputError:
+        """Return what is said of an instruction that is not followed."""
         if code not in REFUSED:
-            return self._broken("it ends early" if not code else f"there is no instruction {code!r}")
+            return self.broken("it ends early" if not code else f"there is no instruction {code!r}")
         value, remedy = None, _REMEDY
         if code in (b"c", b"i"):
             names = [self.line()[:100].decode("latin-1") for _ in range(2)]
@@ -135,7 +148,7 @@ class _Machine:
         """Return the next bytes; there must be as many."""
         found = self.data[self.at : self.at + count]
         if count < 0 or len(found) < count:
-            raise self._broken(f"a value of {count} bytes is announced, {len(found)} are left")
+            raise self.broken(f"a value of {count} bytes is announced, {len(found)} are left")
         self.at += count
         return found
 
@@ -143,7 +156,7 @@ class _Machine:
         """Return the bytes up to the next line feed."""
         end = self.data.find(b"\n", self.at)
         if end < 0:
-            raise self._broken("it ends early")
+            raise self.broken("it ends early")
         found = self.data[self.at : end]
         self.at = end + 1
         return found
@@ -160,20 +173,20 @@ class _Machine:
                 found = self.stack[i + 1 :]
                 del self.stack[i:]
                 return found
-        raise self._broken("a mark is missing")
+        raise self.broken("a mark is missing")
 
     def pop(self) -> Any:
         """Remove and return the last value."""
         value = self.stack.pop()
         if value is _MARK:
-            raise self._broken("a value is missing")
+            raise self.broken("a value is missing")
         return value
 
     def last(self, kind: type[Any]) -> Any:
         """Return the last value, which must be of a kind."""
         value = self.stack[-1]
         if type(value) is not kind:
-            raise self._broken(f"a {kind.__name__} is expected, not a {type(value).__name__}")
+            raise self.broken(f"a {kind.__name__} is expected, not a {type(value).__name__}")
         return value
 
     def push(self, value: Any) -> None:
@@ -187,14 +200,14 @@ class _Machine:
     def get(self, index: int) -> None:
         """Put a remembered value on the stack."""
         if index not in self.memo:
-            raise self._broken(f"value {index} is used before it is made")
+            raise self.broken(f"value {index} is used before it is made")
         self.push(self.memo[index])
 
     def decimal(self) -> int:
         """Return the number of a line."""
         text = self.line()
         if len(text) > _MAX_DIGITS:
-            raise self._broken(f"a number has {len(text)} digits")
+            raise self.broken(f"a number has {len(text)} digits")
         return int(text.removesuffix(b"L"))
 
     def old_int(self) -> None:
@@ -207,14 +220,14 @@ class _Machine:
     def long(self, size: int) -> None:
         """Push an integer of some bytes."""
         if size > _MAX_DIGITS:
-            raise self._broken(f"a number has {size} bytes")
+            raise self.broken(f"a number has {size} bytes")
         self.push(int.from_bytes(self.take(size), "little", signed=True))
 
     def quoted(self) -> None:
         """STRING: a line in quotes with escapes."""
         text = self.line().strip()
         if len(text) < 2 or text[:1] != text[-1:] or text[:1] not in (b"'", b'"'):
-            raise self._broken("a string has no quotes")
+            raise self.broken("a string has no quotes")
         self.push(_old_text(codecs.escape_decode(text[1:-1])[0]))  # type: ignore[attr-defined]
 
     def append(self, values: list[Any]) -> None:
@@ -224,11 +237,11 @@ class _Machine:
     def set_items(self, values: list[Any]) -> None:
         """Fill the dict that is now the last value."""
         if len(values) % 2:
-            raise self._broken("a key has no value")
+            raise self.broken("a key has no value")
         target = self.last(dict)
         for key, value in zip(values[::2], values[1::2], strict=True):
             if not isinstance(key, str | bytes | int | float | None):
-                raise self._broken(f"a {type(key).__name__} is a key")
+                raise self.broken(f"a {type(key).__name__} is a key")
             target[key] = value
 
     def tuple_of(self, count: int) -> None:
@@ -245,39 +258,39 @@ def _old_text(raw: bytes) -> str:
         return raw.decode("latin-1")
 
 
-def _dup(m: _Machine) -> None:
+def _dup(m: PickleMachine) -> None:
     m.push(m.pop())
     m.push(m.stack[-1])
 
 
-def _pop(m: _Machine) -> None:
+def _pop(m: PickleMachine) -> None:
     # POP may take a mark away.
     m.stack.pop()
 
 
-def _protocol(m: _Machine) -> None:
+def _protocol(m: PickleMachine) -> None:
     if m.number("<B") > 5:
-        raise m._broken("the protocol is newer than 5")
+        raise m.broken("the protocol is newer than 5")
 
 
-def _dict(m: _Machine) -> None:
+def _dict(m: PickleMachine) -> None:
     values = m.to_mark()
     m.push({})
     m.set_items(values)
 
 
-def _one_item(m: _Machine) -> None:
+def _one_item(m: PickleMachine) -> None:
     value, key = m.pop(), m.pop()
     m.set_items([key, value])
 
 
-def _one(m: _Machine) -> None:
+def _one(m: PickleMachine) -> None:
     value = m.pop()
     m.append([value])
 
 
-_Step = Callable[[_Machine], Any]
-_CODES: dict[bytes, _Step] = {
+Step = Callable[[PickleMachine], Any]
+_CODES: dict[bytes, Step] = {
     b"\x80": _protocol,
     b"\x95": lambda m: m.take(8),
     b"(": lambda m: m.push(_MARK),
@@ -330,8 +343,12 @@ _CODES: dict[bytes, _Step] = {
 }
 
 
-def _check_extent(value: Any, limit: int, file: str | None) -> None:
-    """Refuse values that hold themselves, or that grow without end when they are written out."""
+def check_extent(value: Any, limit: int, file: str | None) -> None:
+    """Refuse values that hold themselves, or that grow without end when they are written out.
+
+    Raises:
+        InputError: written out, it would be more values than the limit.
+    """
     pending, count = [value], 0
     while pending:
         one = pending.pop()
