@@ -88,7 +88,7 @@ _ALL = (
         "trainable",
         "from-paper",
         False,
-        "Global attention over all tokens (no windows), and no similarity loss.",
+        "Similarity loss and windows as in the paper; docs/models.md lists what differs.",
     ),
 )
 

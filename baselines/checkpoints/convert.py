@@ -5,26 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
-import torch
 from torch import Tensor
 
-from entityseg.baselines.catalogue import FAMILIES
+from entityseg.baselines.catalogue import FAMILIES, LICENCE_NOTE
+from entityseg.baselines.checkpoints.alone import Alone, convert_alone, find_alone
 from entityseg.baselines.checkpoints.categories import read_categories
-from entityseg.baselines.checkpoints.official import Link, links
+from entityseg.baselines.checkpoints.official import links
+from entityseg.baselines.checkpoints.placing import place, precision_of
 from entityseg.baselines.checkpoints.provenance import PROVENANCE, described
 from entityseg.baselines.checkpoints.reading import normalised, read_state
-from entityseg.baselines.checkpoints.sizes import find_family, find_sizes
-from entityseg.baselines.models.config import TASKS
+from entityseg.baselines.checkpoints.sizes import Options, Unseen, find_family, find_sizes
+from entityseg.baselines.checkpoints.statistics import Statistics, find_statistics
+from entityseg.baselines.models.config import TASKS, SegmenterConfig
 from entityseg.baselines.models.loading import WEIGHTS, model_class, save_model
 from entityseg.baselines.models.segmenter import SegmenterModel
 from entityseg.baselines.models.values import check_values
 from entityseg.baselines.views.processor import ViewProcessor
 from entityseg.baselines.views.regions import Scheme
-from entityseg.errors import Findings, usage_error
+from entityseg.errors import usage_error
 from entityseg.files import atomic_folder, write_json
 
+# What the record of a backbone alone has for a family.
+BACKBONE_FAMILY = "backbone"
+_LICENCE_ALONE = "A converted file keeps the licence of its source."
 _MEMORY = "the state dict"
 
 
@@ -37,64 +42,65 @@ class Converted:
         family: what it was found to be.
         dropped: names of the file that are no weights.
         assumed: values that no shape tells, as they were taken.
+        statistics: of the pixels it was trained on, if the file has them.
     """
 
     model: SegmenterModel
     family: str
     dropped: tuple[str, ...]
     assumed: dict[str, Any]
+    statistics: Statistics | None
 
 
 def convert_state(
     state: Mapping[str, Tensor],
     *,
     family: str | None = None,
-    heads: int | None = None,
-    task: str | None = None,
     categories: str | Path | None = None,
     file: str = _MEMORY,
+    **options: Unpack[Options],
 ) -> Converted:
     """Return the model of a released state dict.
 
     Args:
         state: tensors under released names, of any release.
         family: None: told by the names; `vmask2former` has the names of `mask2former`.
-        heads: attention heads of the decoders; None: as many as the pixel decoder's.
-        task: what the classes mean; None: told by their number.
         categories: a JSON file with the data's categories in the order of the classes, for class-aware models.
         file: what to name in findings.
+        options: what no shape tells: `task`, `heads`, `association_heads`, `pre_norm`, `gate_scale` (see `Unseen`).
 
     Raises:
         InputError: the state dict is of another program; a weight is missing, left over, of a wrong shape or not
             finite. All are named.
         UsageError: options that do not fit the weights.
     """
-    if task is not None and task not in TASKS:
+    given = Unseen(**options)
+    if given.task is not None and given.task not in TASKS:
         remedy = f"There are: {', '.join(TASKS)}."
-        raise usage_error("checkpoint.task", "no model has this task", remedy, field="task", value=task)
+        raise usage_error("checkpoint.task", "no model has this task", remedy, field="task", value=given.task)
     tensors, dropped = normalised(state, file)
     found = find_family(tensors, file)
     if family is not None and family != found and (family, found) != ("vmask2former", "mask2former"):
         remedy = "Leave the family out, or give another file."
         message = f"the file holds a {found}, not a {family}"
         raise usage_error("checkpoint.family", message, remedy, file=file, field="family", value=family)
-    family = family or found
-    config = find_sizes(tensors, family, file, heads=heads, task=task)
+    kind = model_class(family or found)
+    config = find_sizes(tensors, family or found, file, given)
     if categories is not None:
         read_categories(categories, task=config.task).put_into(config)
+    config.architectures = [kind.__name__]
+    layout = links(config, association=found == "cropformer")
+    weights = place(tensors, layout, lambda: kind(config), file)
     check_values(tensors, file, "checkpoint")
-    layout = links(config, association=family == "cropformer")
-    config.architectures = [model_class(family).__name__]
-    model = model_class(family)(config)
-    weights = _followed(tensors, layout, model.state_dict(), file)
-    model.to(next(iter(weights.values())).dtype)
+    model = kind(config).to(precision_of(tensors.values()))
     model.load_state_dict(weights, strict=True)
-    assumed: dict[str, Any] = {"pre_norm": config.pre_norm}
-    if heads is None:
-        assumed["heads"] = config.heads
-    if config.backbone_config.model_type == "hornet":
-        assumed["gate_scale"] = config.backbone_config.gate_scale
-    return Converted(model.eval(), family, tuple(dropped), assumed)
+    return Converted(
+        model.eval(),
+        family or found,
+        tuple(dropped),
+        _assumed(given, found, config),
+        find_statistics(state, file),
+    )
 
 
 def convert_file(
@@ -102,22 +108,21 @@ def convert_file(
     folder: str | Path,
     *,
     family: str | None = None,
-    heads: int | None = None,
-    task: str | None = None,
     categories: str | Path | None = None,
+    **options: Unpack[Options],
 ) -> dict[str, Any]:
-    """Convert a released `.pth` file into a folder that `load_model` reads; return its provenance.
+    """Convert a released file into a folder; return its provenance.
 
-    The folder appears only when everything in it is written: `config.json`, `model.safetensors`,
-    `preprocessor_config.json` and `provenance.json`.
+    The folder of a model holds `config.json`, `model.safetensors`, `preprocessor_config.json` and `provenance.json`,
+    and `load_model` reads it. A backbone alone (a Swin transformer or a HorNet of its authors) makes a folder without
+    a processor, for a training to start from. The folder appears only when everything in it is written.
 
     Args:
         source: the released file.
         folder: new, or empty.
         family: as for `convert_state`.
-        heads: as for `convert_state`.
-        task: as for `convert_state`.
         categories: as for `convert_state`.
+        options: as for `convert_state`; a backbone alone has none but `gate_scale`.
 
     Raises:
         InputError: as `read_state` and `convert_state`.
@@ -128,56 +133,52 @@ def convert_file(
         message = "the folder exists and is not empty"
         raise usage_error("checkpoint.target", message, "Give a new folder.", field="OUT", value=str(folder))
     state = read_state(source)
-    made = convert_state(
-        state, family=family, heads=heads, task=task, categories=categories, file=str(source)
-    )
+    alone = find_alone(state, str(source))
+    if alone is None:
+        made = convert_state(state, family=family, categories=categories, file=str(source), **options)
+        return _write(source, folder, made)
+    gate_scale = options.pop("gate_scale", None)
+    for name, value in {"family": family, "categories": categories, **options}.items():
+        if value is not None:
+            message = f"the file holds a {alone} alone, which has no such option"
+            raise usage_error("checkpoint.option", message, "Leave it out.", file=str(source), field=name)
+    return _write(source, folder, convert_alone(state, gate_scale=gate_scale, file=str(source)))
+
+
+def _write(source: Path, folder: Path, made: Converted | Alone) -> dict[str, Any]:
     with atomic_folder(folder) as temporary:
-        save_model(made.model, temporary)
-        _processor(made).save_pretrained(temporary)
-        record = described(
-            source=source,
-            family=made.family,
-            dropped=made.dropped,
-            assumed=made.assumed,
-            weights=temporary / WEIGHTS,
-            parameters=made.model.num_parameters(),
-        )
+        if isinstance(made, Converted):
+            save_model(made.model, temporary)
+            _processor(made).save_pretrained(temporary)
+            told: dict[str, Any] = {"family": made.family, "parameters": made.model.num_parameters()}
+            told["licence"] = LICENCE_NOTE
+        else:
+            made.save(temporary)
+            told = {"family": BACKBONE_FAMILY, "backbone": made.config.model_type, "fresh": list(made.fresh)}
+            told |= {"parameters": made.parameters, "licence": _LICENCE_ALONE}
+        told |= {"assumed": made.assumed, "dropped": sorted(made.dropped)}
+        record = described(source, temporary / WEIGHTS, told)
         write_json(temporary / PROVENANCE, record, indent=True)
     return record
 
 
 def _processor(made: Converted) -> ViewProcessor:
-    """Return the views and sizes that the release uses for inference."""
+    """Return the views and sizes that the release uses for inference, and the file's own statistics if it has any."""
     short_side, max_side = (512, 2048) if made.model.config.task == "semantic" else (800, 1333)
     crops: Scheme = "fixed4" if FAMILIES[made.family].several_views else "none"
-    return ViewProcessor(short_side, max_side, crops)
+    if made.statistics is None:
+        return ViewProcessor(short_side, max_side, crops)
+    mean, std = made.statistics.mean, made.statistics.std
+    return ViewProcessor(short_side, max_side, crops, image_mean=mean, image_std=std)
 
 
-def _followed(
-    tensors: Mapping[str, Tensor], layout: list[Link], own: Mapping[str, Tensor], file: str
-) -> dict[str, Tensor]:
-    """Return our weights; every missing, left-over or misshapen one is a finding."""
-    findings = Findings(file)
-    remedy = "Download the file again; if it is whole, it is no released model of this family."
-    found: dict[str, Tensor] = {}
-    precision = (
-        torch.float64 if any(one.dtype == torch.float64 for one in tensors.values()) else torch.float32
-    )
-    for link in layout:
-        tensor = tensors.get(link.official)
-        if tensor is None:
-            message = "the file lacks a weight that the model needs"
-            findings.add("checkpoint.missing", message, remedy, record=link.official)
-            continue
-        first, *rest = own[link.ours[0]].shape
-        due = (first * len(link.ours), *rest)
-        if tensor.shape != due:
-            message = f"a weight has shape {tuple(tensor.shape)}, the model needs {due}"
-            findings.add("checkpoint.shape", message, remedy, record=link.official)
-            continue
-        found |= {name: part.to(precision) for name, part in link.split(tensor).items()}
-    for name in sorted(tensors.keys() - {link.official for link in layout}):
-        message = "a weight of the file has no place in the model"
-        findings.add("checkpoint.left_over", message, remedy, record=name)
-    findings.raise_errors()
-    return found
+def _assumed(given: Unseen, family: str, config: SegmenterConfig) -> dict[str, Any]:
+    """Return what was taken as every released configuration has it, because neither shapes nor the caller tell."""
+    taken: dict[str, Any] = {"pre_norm": config.pre_norm, "heads": config.heads}
+    if family == "cropformer":
+        taken["association_heads"] = config.heads
+    if config.backbone_config.model_type == "hornet":
+        taken["gate_scale"] = config.backbone_config.gate_scale
+    if config.num_labels > 1:
+        taken["task"] = config.task
+    return {name: value for name, value in taken.items() if getattr(given, name) is None}

@@ -51,15 +51,19 @@ def links(config: SegmenterConfig, *, association: bool) -> list[Link]:
         config: its sizes.
         association: with CropFormer's association module.
     """
-    backbone = {"swin": _swin, "resnet": _resnet, "hornet": _hornet}[config.backbone_config.model_type]
     found = [
-        *_prefixed(backbone(config.backbone_config), BACKBONE, _OURS_BACKBONE),
+        *_prefixed(backbone_links(config.backbone_config), BACKBONE, _OURS_BACKBONE),
         *_prefixed(_pixel_decoder(config), PIXELS, _OURS_PIXELS),
         *_prefixed(_predictor(config), PREDICTOR, ""),
     ]
     if association:
         found.extend(_prefixed(_association(config), f"{PREDICTOR}make_3d.", "association."))
     return found
+
+
+def backbone_links(config: PreTrainedConfig) -> Iterator[Link]:
+    """Return the layout of a backbone, without what stands before its names in a whole model."""
+    return {"swin": _swin, "resnet": _resnet, "hornet": _hornet}[config.model_type](config)
 
 
 def to_official(state: Mapping[str, Tensor], layout: Iterable[Link]) -> dict[str, Tensor]:

@@ -14,6 +14,7 @@ app = common.new_app(
     [
         "entityseg models list",
         "entityseg models convert CropFormer_hornet_3x_03823a.pth models/cropformer-hornet",
+        "entityseg models convert hornet_large_gf_in22k.pth backbones/hornet-large",
         "entityseg models info models/cropformer-hornet",
     ],
 )
@@ -48,7 +49,7 @@ def list_models(as_json: _Json = False) -> None:
 )
 def info(
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="Folder of a model, or a released .pth file.")
+        Path, typer.Argument(metavar="MODEL", help="Folder of a model or backbone, or a released file.")
     ],
     as_json: _Json = False,
 ) -> None:
@@ -66,8 +67,9 @@ def info(
         common.print_json(told)
         return
     provenance = told.get("provenance")
+    family = told["family"]
     rows: dict[str, Any] = {
-        "family": f"{told['family']} ({told['support']}, {told['parity']})",
+        "family": f"{family} ({told['support']}, {told['parity']})" if "support" in told else family,
         "parameters": f"{told['parameters']:,} ({told['dtype']})",
         **told["sizes"],
         "sha256": told["sha256"],
@@ -75,8 +77,8 @@ def info(
     if provenance:
         rows["converted from"] = f"{provenance['source']['file']}, sha256 {provenance['source']['sha256']}"
         rows["licence"] = provenance["licence"]
-    if "assumed" in told:
-        rows["assumed"] = ", ".join(f"{name} {value}" for name, value in told["assumed"].items())
+    if told.get("assumed"):
+        rows["assumed"] = _listed(told["assumed"])
     width = max(len(name) for name in rows)
     for name, value in rows.items():
         print(f"{name:<{width}}  {value}")
@@ -86,10 +88,11 @@ def info(
     epilog=common.epilog(
         "entityseg models convert CropFormer_swin_tiny_3x_5cea5e.pth models/cropformer-swin-tiny",
         "entityseg models convert Mask2Former_Swin_Tiny.pth models/panoptic --categories categories.json",
+        "entityseg models convert hornet_large_gf_in22k.pth backbones/hornet-large",
     )
 )
 def convert(
-    file: Annotated[Path, typer.Argument(metavar="FILE.pth", help="File that the authors released.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="File that the authors released.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; new or empty.")],
     family: Annotated[
         str | None,
@@ -102,26 +105,59 @@ def convert(
     heads: Annotated[
         int | None, typer.Option(min=1, help="Attention heads of the decoders; as the pixel decoder's.")
     ] = None,
+    association_heads: Annotated[
+        int | None, typer.Option(min=1, help="Attention heads of CropFormer's association; as the decoders'.")
+    ] = None,
+    pre_norm: Annotated[
+        bool | None,
+        typer.Option(
+            "--pre-norm/--post-norm", help="Where normalisation stands; behind the blocks, as released."
+        ),
+    ] = None,
+    gate_scale: Annotated[
+        float | None, typer.Option(help="What a HorNet's gates are scaled by; 1/3, as released.")
+    ] = None,
     categories: Annotated[
         Path | None, typer.Option(help="JSON file with the dataset's categories, for class-aware models.")
     ] = None,
     as_json: _Json = False,
 ) -> None:
-    """Convert released weights of Mask2Former or CropFormer.
+    """Convert released weights of Mask2Former, CropFormer, or a backbone alone.
 
-    Nothing in the file is run, and every weight must fit.
+    Nothing in the file is run, and every weight must fit. A Swin transformer or a HorNet of its authors gives a
+    folder that a training starts from (`model.weights`).
     """
     from entityseg.baselines.extra import require_models
 
     require_models()
     from entityseg.baselines.checkpoints import convert_file
 
-    record = convert_file(file, out, family=family, task=task, heads=heads, categories=categories)
+    record = convert_file(
+        file,
+        out,
+        family=family,
+        categories=categories,
+        task=task,
+        heads=heads,
+        association_heads=association_heads,
+        pre_norm=pre_norm,
+        gate_scale=gate_scale,
+    )
     if as_json:
         common.print_json({"out": str(out), **record})
         return
-    assumed = ", ".join(f"{name} {value}" for name, value in record["assumed"].items())
-    print(f"{record['family']} of {record['parameters']:,} parameters written to {out}")
+    name = f"{record['backbone']} alone" if "backbone" in record else record["family"]
+    print(f"{name} of {record['parameters']:,} parameters written to {out}")
     print(f"weights sha256 {record['weights']['sha256']}")
-    print(f"taken as given, for no shape tells it: {assumed}")
+    if record["assumed"]:
+        print(f"taken as given, for no shape tells it: {_listed(record['assumed'])}")
+    if "backbone" in record:
+        # Indices and masks follow from the sizes.
+        left = [name for name in record["dropped"] if not name.endswith(("_index", "_mask"))]
+        print(f"left out: {', '.join(left) or 'nothing'}")
+        print(f"not in the file, new where a training starts: {', '.join(record['fresh']) or 'nothing'}")
     common.note(record["licence"])
+
+
+def _listed(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())

@@ -27,9 +27,14 @@ app = common.new_command()
     ),
 )
 def train(
-    config: Annotated[str | None, typer.Argument(help="A YAML file, or the name of a recipe.")] = None,
+    config: Annotated[
+        str | None, typer.Argument(metavar="CONFIG", help="A YAML file, or the name of a recipe (--list).")
+    ] = None,
     overrides: Annotated[
-        list[str] | None, typer.Argument(help="key.sub=value: settings that replace those of the file.")
+        list[str] | None,
+        typer.Argument(
+            metavar="KEY=VALUE", help="Settings that replace those of the file, such as run.seed=1."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder of the result; to go on, the same.")

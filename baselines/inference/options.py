@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from entityseg.errors import Findings, UsageError
@@ -14,6 +14,15 @@ OUTPUTS: tuple[Outputs, ...] = ("auto", "I-O", "B-O", "B-C", "B-OC")
 Rescore = Literal["auto", "released", "plain", "none"]
 Task = Literal["auto", "entity", "instance", "semantic", "panoptic"]
 TASKS: tuple[Task, ...] = ("auto", "entity", "instance", "semantic", "panoptic")
+# Options that only some tasks have a use for.
+_TASKS_OF = {
+    "overlap": ("entity", "instance"),
+    "rescore": ("entity", "instance"),
+    "detections": ("entity", "instance"),
+    "keep_empty": ("entity", "instance"),
+    "object_threshold": ("panoptic",),
+    "overlap_threshold": ("panoptic",),
+}
 
 
 @dataclass(frozen=True)
@@ -30,10 +39,10 @@ class InferenceOptions:
         rescore: what a mask's class score is multiplied by. `released`: the mean over its pixels of the sigmoid of
             the probability, a sigmoid too many, so that it lies in .62 to .73; `plain`: the mean probability; `none`.
             `auto` is `released` for disjoint masks and `plain` for overlapping ones, as the released code does.
-        detections: how many masks are kept, by class score, before painting. None: 100 for models without a
-            batch-level decoder, and for overlapping masks; else all.
+        detections: how many masks are kept, by class score, before painting. None: 100 of an image-level decoder, and
+            of overlapping masks; all of a batch-level decoder.
         keep_empty: keep masks that others painted over, with score 0.
-        threshold: least score of a mask.
+        threshold: least score of a mask, after rescoring.
         scales: further short sides at which the whole image is looked at; the same entities are found by Hungarian
             matching and averaged (ESG, table VI, row 5). For models of one view.
         object_threshold, overlap_threshold: of panoptic results: least class score of a segment, and least share of
@@ -90,6 +99,23 @@ class InferenceOptions:
         if findings.errors:
             raise UsageError(findings)
         object.__setattr__(self, "scales", tuple(self.scales))
+
+    def check_task(self, task: str) -> None:
+        """Refuse options that results of a task do not depend on; results of two such options would be the same.
+
+        Raises:
+            UsageError: an option was given that the task has no use for.
+        """
+        findings = Findings()
+        defaults = {one.name: one.default for one in fields(self)}
+        for name, tasks in _TASKS_OF.items():
+            value = getattr(self, name)
+            is_said = value != defaults[name] and (name, value) != ("overlap", False)
+            if is_said and task not in tasks:
+                message, remedy = f"the task {task} has no use for it", "Leave it out."
+                findings.add("inference.task", message, remedy, field=name, value=value)
+        if findings.errors:
+            raise UsageError(findings)
 
 
 def _is_count(value: object) -> bool:

@@ -3,46 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import orjson
 from PIL import Image
 
+from entityseg.baselines.inference.image_files import ID_MAPS, ImageFile, readable
 from entityseg.data.json_file import parse_json_file
 from entityseg.data.pixels import read_rgb
-from entityseg.errors import Finding, InputError, usage_error
-from entityseg.files import atomic_file, remove_leftovers, write_bytes, write_json
+from entityseg.errors import Finding, InputError, input_error
+from entityseg.files import atomic_file, write_bytes, write_json
 from entityseg.masks import are_disjoint, paint, to_id_png, to_strings
 from entityseg.predictions.idmap import SCORES
 from entityseg.protocols import Pixels, Segmentation
 from entityseg.report.overlay import draw, save_png
 
-RUN = "run.json"
 PREDICTIONS = "predictions.jsonl"
-_FOLDERS = ("json", "id_maps", "overlays")
-
-
-def readable(name: str) -> str:
-    r"""Return the name of a file as text that can be written; bytes that are no UTF-8 become `\xff`.
-
-    >>> readable("caf\udce9.png")
-    'caf\\xe9.png'
-    """
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+# What there is of each image, and how its name ends.
+KINDS = {"json": ".json", ID_MAPS: ".png", "overlays": ".png"}
 
 
 @dataclass(frozen=True)
 class LoadedImage:
     """An image that is read and to be predicted."""
 
-    image_id: str
-    path: Path
+    file: ImageFile
     digest: str
     pixels: Pixels
 
@@ -53,88 +41,90 @@ class OutputFolder:
 
     Attributes:
         path: the folder.
-        threshold: least score of a mask.
+        threshold: least score of a mask; None: all masks.
         overlays: whether pictures are drawn.
+        names: what is written on pictures for each label; other labels are written as numbers.
     """
 
     path: Path
-    threshold: float
-    overlays: bool
+    threshold: float | None = None
+    overlays: bool = True
+    names: Mapping[int, str] = field(default_factory=dict)
 
-    def prepare(self, settings: Mapping[str, Any], files: Mapping[str, Path], overwrite: bool) -> None:
-        """Make the folder ready.
+    def names_in_use(self) -> set[str]:
+        """Return the names of all images of which something was written."""
+        return {
+            file.name.removesuffix(ending)
+            for kind, ending in KINDS.items()
+            for file in (self.path / kind).glob(f"[!.]*{ending}")
+        }
 
-        Args:
-            settings: that all predictions in it were made with.
-            files: of the images, by id.
-            overwrite: throw away predictions of other settings.
+    def file(self, kind: str, name: str) -> Path:
+        """Return where something of an image is."""
+        return self.path / kind / f"{name}{KINDS[kind]}"
 
-        Raises:
-            UsageError: it is in use by something else.
-        """
-        run = self.path / RUN
-        # Through JSON and back, so that tuples and lists are alike.
-        wanted = orjson.loads(orjson.dumps(dict(settings), option=orjson.OPT_SERIALIZE_NUMPY))
-        where = {"file": str(self.path)}
-        if self.path.exists() and not self.path.is_dir():
-            raise usage_error("target.file", "the target is a file", "Name a folder.", **where)
-        if self.path.is_dir() and any(self.path.iterdir()):
-            if not run.is_file():
-                message = "the folder holds something else than predictions of images"
-                raise usage_error("target.exists", message, "Name a new folder.", **where)
-            if parse_json_file(run).get("settings") != wanted:
-                if not overwrite:
-                    message = "the folder holds predictions of another model or of other settings"
-                    remedy = "Name a new folder, or throw them away (`--overwrite`)."
-                    raise usage_error("target.settings", message, remedy, **where)
-                for name in _FOLDERS:
-                    shutil.rmtree(self.path / name, ignore_errors=True)
-                (self.path / PREDICTIONS).unlink(missing_ok=True)
-        images = {image_id: readable(str(path)) for image_id, path in files.items()}
-        write_json(run, {"settings": wanted, "images": images}, indent=True)
-        for name in _FOLDERS:
-            (self.path / name).mkdir(exist_ok=True)
-            # Hidden files are what killed runs were writing.
-            for leftover in (self.path / name).glob(".*"):
-                leftover.unlink()
-        remove_leftovers(self.path / PREDICTIONS)
+    def forget(self, name: str) -> None:
+        """Remove what was written of an image, its record first."""
+        for kind in KINDS:
+            self.file(kind, name).unlink(missing_ok=True)
 
-    def load(self, image_id: str, path: Path) -> LoadedImage | InputError | str:
-        """Read an image; return its id if it is done, the error if it cannot be read."""
+    def load(self, one: ImageFile) -> LoadedImage | InputError | None:
+        """Read an image; return None if it is done, the error if it cannot be read."""
         try:
-            with open(path, "rb") as file:
+            with open(one.path, "rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
-            if self._is_done(image_id, digest):
-                return image_id
-            return LoadedImage(image_id, path, digest, read_rgb(path))
+            if self._is_done(one, digest):
+                return None
+            return LoadedImage(one, digest, read_rgb(one.path, one.size))
         except InputError as error:
-            return error
+            found = error
         except OSError as error:
             message = f"the image cannot be read: {error.strerror or error}"
-            return InputError(
-                Finding("image.unreadable", message, "Check the file's permissions.", file=str(path))
-            )
+            is_link = one.path.is_symlink()
+            remedy = "Check where the link leads." if is_link else "Check the file's permissions."
+            found = InputError(Finding("image.unreadable", message, remedy, file=str(one.path)))
+        self.forget(one.name)
+        return found
 
-    def _is_done(self, image_id: str, digest: str) -> bool:
-        record = self.path / "json" / f"{image_id}.json"
-        if not record.is_file():
+    def _is_done(self, one: ImageFile, digest: str) -> bool:
+        kinds = [kind for kind in KINDS if kind != "overlays" or self.overlays]
+        if not all(self.file(kind, one.name).is_file() for kind in kinds):
             return False
-        return bool(parse_json_file(record).get("image_sha256") == digest)
+        try:
+            record = parse_json_file(self.file("json", one.name))
+        except InputError:
+            return False
+        said = (record.get("image_sha256"), record.get("image_id"))
+        return said == (digest, one.image_id) and (one.size is None or list(one.size) == record.get("size"))
 
     def write(self, one: LoadedImage, found: Segmentation) -> None:
-        """Write all of an image, its record last."""
-        rows = np.flatnonzero((found.scores >= self.threshold) & (found.masks.areas > 0))
+        """Write all of an image, its record last.
+
+        Raises:
+            InputError: the model's masks are of another size.
+        """
+        if found.masks.size != one.pixels.shape[:2]:
+            message = (
+                f"the model's masks are {found.masks.size} (height, width), the image {one.pixels.shape[:2]}"
+            )
+            raise input_error(
+                "model.size", message, "Return masks of the image's size.", file=str(one.file.path)
+            )
+        kept = found.masks.areas > 0
+        if self.threshold is not None:
+            kept &= found.scores >= self.threshold
+        rows = np.flatnonzero(kept)
         rows = rows[np.argsort(-found.scores[rows], kind="stable")]
         masks, scores, labels = found.masks[rows], found.scores[rows], found.labels[rows]
         painted = masks
         if not are_disjoint(masks):
             painted = paint(masks, np.arange(len(masks))[::-1])
         seen = np.flatnonzero(painted.areas > 0)
-        to_id_png(self.path / "id_maps" / f"{one.image_id}.png", painted[seen], seen + 1)
+        to_id_png(self.file(ID_MAPS, one.file.name), painted[seen], seen + 1)
         if self.overlays:
-            save_png(
-                draw(Image.fromarray(one.pixels), painted), self.path / "overlays" / f"{one.image_id}.png"
-            )
+            texts = [self.names.get(label, str(label)) if label >= 0 else "" for label in labels.tolist()]
+            picture = draw(Image.fromarray(one.pixels), painted, labels=texts if any(texts) else None)
+            save_png(picture, self.file("overlays", one.file.name))
         columns = zip(to_strings(masks), scores.tolist(), labels.tolist(), strict=True)
         segments = [
             {
@@ -145,31 +135,31 @@ class OutputFolder:
             for counts, score, label in columns
         ]
         record = {
-            "image_id": one.image_id,
-            "file_name": readable(one.path.name),
+            "image_id": one.file.image_id,
+            "file_name": readable(one.file.path.name),
             "image_sha256": one.digest,
             "size": list(masks.size),
             "segments": segments,
             # Segments that others cover wholly are not in the map.
             "map_ids": (seen + 1).tolist(),
         }
-        write_json(self.path / "json" / f"{one.image_id}.json", record)
+        write_json(self.file("json", one.file.name), record)
 
-    def assemble(self, ids: Sequence[str]) -> int:
+    def assemble(self, files: Sequence[ImageFile]) -> int:
         """Write what is about all images that are done; return how many masks there are."""
         scores: dict[str, dict[str, float]] = {}
         masks = 0
         with atomic_file(self.path / PREDICTIONS) as out:
-            for image_id in ids:
-                record = parse_json_file(self.path / "json" / f"{image_id}.json")
+            for one in files:
+                record = parse_json_file(self.file("json", one.name))
                 segments = record["segments"]
                 masks += len(segments)
-                scores[image_id] = {str(i): segments[i - 1]["score"] for i in record["map_ids"]}
+                scores[str(one.image_id)] = {str(i): segments[i - 1]["score"] for i in record["map_ids"]}
                 line = {key: record[key] for key in ("image_id", "file_name", "size", "segments")}
                 out.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
-            if not ids:
+            if not files:
                 # An empty file is one that was cut, for every reader; a blank line is a whole one without images.
                 out.write(b"\n")
         data = orjson.dumps(scores, option=orjson.OPT_APPEND_NEWLINE)
-        write_bytes(self.path / "id_maps" / SCORES, data)
+        write_bytes(self.path / ID_MAPS / SCORES, data)
         return masks

@@ -140,18 +140,20 @@ def panoptic_segments(
     ids, masks = from_id_map(owner)
     rows = ids - 1
     visible = won[rows] / whole[rows] >= options.overlap_threshold
-    return _merge_stuff(masks[visible], best[kept][rows[visible]], labels[kept][rows[visible]], things)
+    merged = _merge_stuff(masks[visible], best[kept][rows[visible]], labels[kept][rows[visible]], things)
+    return _kept(merged.masks, merged.scores, merged.labels, options)
 
 
 def class_masks(found: Found, options: InferenceOptions) -> Segmentation:
     """Return one mask a class that has a pixel: where the sum over queries of class times mask is highest.
 
-    With one view, the sum is made at the network's size and resized (`semantic_inference`); with several, it is
-    made of the fused probabilities. The scores are 1.
+    Of the whole view alone, the sum is made at the network's size and resized (`semantic_inference`); of several
+    views, it is made of the fused probabilities. Pixels that no view covers have no class. The scores are 1.
     """
     height, width = found.logits.image_size
     shares = found.classes[:, :-1]
-    logits, resized = found.logits, len(found.logits.views) == 1
+    logits = found.logits
+    resized = [view.region for view in logits.views] == [(0, 0, width, height)]
     if resized:
         kept = logits.views[0].size
         logits = ViewLogits(
@@ -162,7 +164,10 @@ def class_masks(found: Found, options: InferenceOptions) -> Segmentation:
     down, down_weight = linear(logits.image_size[0], height)
     along, along_weight = linear(logits.image_size[1], width)
     step = max(1, _MOST_VALUES // (max(len(by_class), len(queries)) * width))
-    winner = np.zeros((height, width), np.uint16)
+    owner = np.zeros((height, width), np.uint16)
+    for view in found.logits.views:
+        x0, y0, x1, y1 = view.region
+        owner[y0:y1, x0:x1] = 1
 
     def band(top: int) -> None:
         bottom = min(top + step, height)
@@ -171,12 +176,12 @@ def class_masks(found: Found, options: InferenceOptions) -> Segmentation:
         if resized:
             sums = _between(sums, down[top:bottom] - first, down_weight[top:bottom], axis=1)
             sums = _between(sums, along, along_weight, axis=2)
-        winner[top:bottom] = sums[:, : bottom - top].argmax(axis=0)
+        owner[top:bottom] *= (sums[:, : bottom - top].argmax(axis=0) + 1).astype(np.uint16)
 
     for _ in map_in_order(band, range(0, height, step), threads=options.threads):
         pass
-    labels, masks = from_id_map(winner, background=None)
-    return Segmentation(masks, np.ones(len(masks)), labels)
+    ids, masks = from_id_map(owner)
+    return Segmentation(masks, np.ones(len(masks)), ids - 1)
 
 
 def _between(values: RealArray, first: Int64Array, weight: NDArray[np.float64], axis: int) -> RealArray:

@@ -76,8 +76,13 @@ def find_all(
 
 
 def read_masks(model: SegmenterModel, found: Found, options: InferenceOptions) -> Segmentation:
-    """Return masks of what was found, by the rules of the task."""
+    """Return masks of what was found, by the rules of the task.
+
+    Raises:
+        UsageError: an option was given that the task has no use for.
+    """
     task = model.config.task if options.task == "auto" else options.task
+    options.check_task(task)
     things = model.config.things
     if task == "semantic":
         return class_masks(found, options)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-
 from entityseg.baselines.catalogue import FAMILIES
 from entityseg.baselines.extra import require_models
+from entityseg.baselines.inference.classes import Classes
 from entityseg.errors import Findings, usage_error
 from entityseg.protocols import Pixels, Segmentation
 
@@ -20,9 +18,6 @@ if TYPE_CHECKING:
     from entityseg.baselines.inference.options import Outputs, Rescore, Task
     from entityseg.data.records import Category
 
-# What a configuration calls classes of which it knows no names.
-_UNNAMED = re.compile(r"(LABEL_)?\d+")
-
 
 class FolderSegmenter:
     """Any model of this package, loaded from a folder with `config.json`, weights and `preprocessor_config.json`.
@@ -30,11 +25,12 @@ class FolderSegmenter:
     Args:
         path: the folder, as `entityseg train` or `entityseg models convert` wrote it.
         device: such as `cpu` or `cuda:0`; None: CUDA if there is one.
-        compile: let torch compile the network; slow at first, and again for each new size of image.
+        compile: let torch compile the network; slow at first, and again for each new size of image, up to eight sizes:
+            images of further ones run uncompiled.
         category_ids: the category of each class; None: as the model's configuration says, else found out by
             `use_categories`, else class indices.
-        task, outputs, overlap, rescore, detections, threshold, scales, amp, views_at_once, threads: see
-            `InferenceOptions`.
+        task, outputs, overlap, rescore, detections, keep_empty, threshold, scales, object_threshold, overlap_threshold,
+            amp, views_at_once, threads: see `InferenceOptions`.
 
     Raises:
         UsageError: torch or transformers is not installed, an option makes no sense, there is no such device, or the
@@ -56,8 +52,11 @@ class FolderSegmenter:
         overlap: bool | None = None,
         rescore: Rescore = "auto",
         detections: int | None = None,
+        keep_empty: bool = False,
         threshold: float = 0.0,
         scales: Sequence[int] = (),
+        object_threshold: float = 0.8,
+        overlap_threshold: float = 0.8,
         amp: bool = False,
         views_at_once: int | None = None,
         threads: int | None = None,
@@ -70,7 +69,8 @@ class FolderSegmenter:
 
         self.options = InferenceOptions(
             task=task, outputs=outputs, overlap=overlap, rescore=rescore, detections=detections,
-            threshold=threshold, scales=scales, amp=amp, views_at_once=views_at_once, threads=threads,
+            keep_empty=keep_empty, threshold=threshold, scales=scales, object_threshold=object_threshold,
+            overlap_threshold=overlap_threshold, amp=amp, views_at_once=views_at_once, threads=threads,
         )  # fmt: skip
         self.path = Path(path)
         place = _device(device)
@@ -81,6 +81,7 @@ class FolderSegmenter:
             other = next(name for name, one in FAMILIES.items() if one.architecture == found)
             remedy = f"Give the folder of a {self.family}, or name the model {other}."
             raise usage_error("model.family", message, remedy, file=str(path), value=found)
+        self.options.check_task(self.task)
         self.processor = load_processor(self.path)
         self._check_views(FAMILIES[family_name(self.model)].several_views)
         self.model.to(place)
@@ -88,15 +89,9 @@ class FolderSegmenter:
             remedy = "Give true or false."
             raise usage_error("inference.option", "this is no switch", remedy, field="compile", value=compile)
         if compile:
-            self.model.compile()
-        given = getattr(self.model.config, "category_ids", None) if category_ids is None else category_ids
-        if isinstance(given, str | bytes | int | float):
-            remedy = "Give a list of whole numbers."
-            raise usage_error(
-                "model.categories", "this is no list of ids", remedy, field="category_ids", value=given
-            )
-        self._category_ids = None if given is None else np.asarray(given, np.int64)
-        self._check_count()
+            # Code for any size would take torch longer to make than dozens of sizes.
+            self.model.compile(dynamic=False)
+        self._classes = Classes.of(self.model.config, category_ids)
 
     def use_categories(self, categories: Sequence[Category]) -> None:
         """Give each class of the model its category: by name, or by position where classes have no names.
@@ -104,20 +99,13 @@ class FolderSegmenter:
         Raises:
             UsageError: classes and categories do not fit.
         """
-        if self.task == "entity":
-            return
-        if self._category_ids is None:
-            matched = match_categories(self.model.config.id2label, categories)
-            self._category_ids = np.array(matched, np.int64)
-        unknown = np.setdiff1d(self._category_ids, [category.id for category in categories])
-        if len(unknown):
-            message = "the model was made for a category that the task does not have"
-            remedy = (
-                "Take the model trained for this task, or give the category of each class (`category_ids`)."
-            )
-            raise usage_error(
-                "model.categories", message, remedy, field="category_ids", value=int(unknown[0])
-            )
+        if self.task != "entity":
+            self._classes = self._classes.among(categories)
+
+    @property
+    def names(self) -> dict[int, str]:
+        """The name of each label, where classes have names; none for the task `entity`, which has no labels."""
+        return {} if self.task == "entity" else self._classes.label_names
 
     @property
     def task(self) -> str:
@@ -137,9 +125,9 @@ class FolderSegmenter:
         return [self._labelled(read_masks(self.model, one, self.options)) for one in found]
 
     def _labelled(self, result: Segmentation) -> Segmentation:
-        if self._category_ids is None or self.task == "entity":
+        if self.task == "entity":
             return result
-        return Segmentation(result.masks, result.scores, self._category_ids[result.labels])
+        return Segmentation(result.masks, result.scores, self._classes.labels(result.labels))
 
     def _check_views(self, several: bool) -> None:
         """Refuse a processor that was made for another model, before it costs anything."""
@@ -165,12 +153,6 @@ class FolderSegmenter:
             findings.add("processor.model", message, remedy, field="crops", value=processor.crops)
         findings.raise_errors()
 
-    def _check_count(self) -> None:
-        classes = self.model.config.num_labels
-        if self._category_ids is not None and len(self._category_ids) != classes:
-            message = f"{len(self._category_ids)} categories for {classes} classes"
-            raise usage_error("model.categories", message, "Give one for each.", field="category_ids")
-
 
 class Mask2FormerSegmenter(FolderSegmenter):
     """A Mask2Former of a folder; see `FolderSegmenter`."""
@@ -184,37 +166,16 @@ class CropFormerSegmenter(FolderSegmenter):
     family = "cropformer"
 
 
-def match_categories(names: Mapping[int, str], categories: Sequence[Category]) -> list[int]:
-    """Return the category id of each class.
+class VMask2FormerSegmenter(FolderSegmenter):
+    """A V-Mask2Former of a folder; see `FolderSegmenter`."""
 
-    Classes that have the categories' names in the categories' order (names repeat in EntitySeg) are those; else names
-    must be unique and each be found; classes without names (`LABEL_0`) must be as many as categories.
+    family = "vmask2former"
 
-    Raises:
-        UsageError: they do not fit.
 
-    >>> from entityseg.data.records import Category
-    >>> match_categories({0: "dog", 1: "cat"}, [Category(7, "cat"), Category(9, "dog"), Category(3, "sky")])
-    [9, 7]
-    """
-    known = [category.name for category in categories]
-    wanted = [names[index] for index in range(len(names))]
-    in_order = wanted == known
-    unnamed = all(_UNNAMED.fullmatch(name) for name in wanted)
-    if in_order or (unnamed and len(wanted) == len(known)):
-        return [category.id for category in categories]
-    if unnamed:
-        message = f"the model has {len(wanted)} classes without names, the task {len(known)} categories"
-        remedy = "Give the category of each class (`category_ids`)."
-        raise usage_error("model.categories", message, remedy, field="category_ids")
-    for name in wanted:
-        if known.count(name) != 1 or wanted.count(name) != 1:
-            often = "no" if name not in known else "more than one"
-            message = f"the task has {often} category of a class's name, or the model has the name twice"
-            remedy = "Give the category of each class (`category_ids`), or the model that was trained for this task."
-            raise usage_error("model.categories", message, remedy, field="category_ids", value=name)
-    id_of = {category.name: category.id for category in categories}
-    return [id_of[name] for name in wanted]
+class VITASegmenter(FolderSegmenter):
+    """A VITA of a folder; see `FolderSegmenter`."""
+
+    family = "vita"
 
 
 def _device(name: str | None) -> torch.device:

@@ -5,7 +5,7 @@ from entityseg.baselines.models.config import HorNetConfig, SegmenterConfig
 from entityseg.baselines.models.cropformer import CropFormer
 from entityseg.baselines.models.loading import load_model, model_class, new_model, save_model
 from entityseg.baselines.models.mask2former import Mask2Former
-from entityseg.baselines.models.output import Decoded, SegmenterOutput
+from entityseg.baselines.models.output import Decoded, Identities, SegmenterOutput
 from entityseg.baselines.models.segmenter import SegmenterModel
 from entityseg.baselines.models.tiny import tiny_config
 from entityseg.baselines.models.vita import VITA
@@ -18,6 +18,7 @@ __all__ = [
     "Decoded",
     "Family",
     "HorNetConfig",
+    "Identities",
     "Mask2Former",
     "SegmenterConfig",
     "SegmenterModel",

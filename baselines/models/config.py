@@ -34,6 +34,7 @@ _COUNTS = {
     "association_units": 1,
     "view_code_views": 1,
     "object_layers": 0,
+    "object_window": 0,
     "clip_layers": 1,
     "clip_queries": 1,
     "clip_sources": 1,
@@ -128,6 +129,8 @@ class SegmenterConfig(PreTrainedConfig):  # type: ignore[misc]
         view_code_views: code view t as (t + 1) / this many views; None: of the views that there are, so that the
             codes of training (2 views) and inference (5) differ, as released.
         object_layers: encoder layers over the queries of all views. VITA only.
+        object_window: views whose queries an encoder layer relates, every second layer half a window further; 0: all
+            views, as where they are no more than these. VITA only.
         clip_layers: decoder layers of the clip queries. VITA only.
         clip_queries: queries of the clip decoder; None: as many as `queries`. VITA only.
         clip_sources: how many of the last image-level stages the clip decoder is trained from. VITA only.
@@ -166,6 +169,7 @@ class SegmenterConfig(PreTrainedConfig):  # type: ignore[misc]
     view_code: bool = True
     view_code_views: int | None = None
     object_layers: int = 6
+    object_window: int = 6
     clip_layers: int = 3
     clip_queries: int | None = None
     clip_sources: int = 3

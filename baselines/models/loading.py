@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -27,6 +28,9 @@ from entityseg.errors import Findings, InputError, UsageError, input_error, usag
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
+# Indices of windows come beside the weights; what is missing or of another shape is named if there is not much of it.
+_MOST_TIMES = 4
+_SLACK = 2**24
 _FLOATS = ("F16", "BF16", "F32", "F64")
 _CLASSES: dict[str, type[SegmenterModel]] = {
     "mask2former": Mask2Former,
@@ -102,7 +106,8 @@ def load_model(folder: str | Path, *, dtype: torch.dtype | None = None) -> Segme
         message, remedy = "the model has no weights", "Copy the whole folder again."
         raise input_error("model.weights", message, remedy, file=str(weights))
     try:
-        with _quiet():
+        _check_extent(kind, config, weights)
+        with quiet():
             model, told = kind.from_pretrained(
                 folder,
                 config=config,
@@ -116,7 +121,7 @@ def load_model(folder: str | Path, *, dtype: torch.dtype | None = None) -> Segme
         message = f"the weights cannot be read: {error}"
         remedy = "Copy the file again; it was probably cut off."
         raise input_error("model.weights", message, remedy, file=str(weights)) from error
-    except (OSError, MemoryError):
+    except (OSError, MemoryError, InputError):
         raise
     except Exception as error:
         # A configuration can be impossible in as many ways as the library's classes have lines.
@@ -142,6 +147,19 @@ def load_model(folder: str | Path, *, dtype: torch.dtype | None = None) -> Segme
     return model.eval()
 
 
+def _check_extent(kind: type[SegmenterModel], config: SegmenterConfig, weights: Path) -> None:
+    """Raise if a model would have far more numbers than its file: a few words in a text can ask for all memory."""
+    with torch.device("meta"):
+        outline = kind(config)
+    needed = sum(one.numel() for one in (*outline.parameters(), *outline.buffers()))
+    with safe_open(weights, "pt") as file:
+        held = sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118 - no mapping
+    if needed > _MOST_TIMES * held + _SLACK:
+        message = f"the configuration describes a model of {needed:,} numbers, the file holds {held:,}"
+        remedy = "The file does not belong to this config.json; copy the folder again or convert it anew."
+        raise input_error("model.extent", message, remedy, file=str(weights))
+
+
 def _whole_numbers(weights: Path) -> dict[str, str]:
     """Return the types of the stored tensors that are not floating-point numbers, by name."""
     with safe_open(weights, "pt") as file:
@@ -157,11 +175,21 @@ def save_model(model: SegmenterModel, folder: str | Path) -> None:
     Raises:
         OSError: the folder is not writable or the disk is full.
     """
-    folder = Path(folder)
+    # One file, whatever its size: 222 million parameters are 0.9 GB.
+    with saving(Path(folder)):
+        model.save_pretrained(folder, max_shard_size="100GB")
+
+
+@contextmanager
+def saving(folder: Path) -> Iterator[None]:
+    """Within it, the library writes `config.json` and `model.safetensors`; behind it, they are on the disk.
+
+    Raises:
+        OSError: the folder is not writable or the disk is full.
+    """
     try:
-        with _quiet():
-            # One file, whatever its size: 222 million parameters are 0.9 GB.
-            model.save_pretrained(folder, max_shard_size="100GB")
+        with quiet():
+            yield
     except SafetensorError as error:
         found = re.search(r"os error (\d+)", str(error))
         number = int(found[1]) if found else errno.EIO
@@ -208,7 +236,7 @@ def _config(described: dict[str, object], path: Path) -> SegmenterConfig:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the library's bar and its report of keys, which we put into findings, off the terminal."""
     bars = transformers_logging.is_progress_bar_enabled()
     level = transformers_logging.get_verbosity()

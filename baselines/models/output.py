@@ -18,10 +18,28 @@ class Decoded:
     Attributes:
         logits: each float [N, Q, C + 1], class logits; the last class is "no object".
         masks: each float [N, Q, T, h, w], mask logits at stride 4 of the network's input.
+        runs: how often the decoder ran, each time from other queries; the stages of one run follow those of another,
+            as many each. The loss is the mean over them.
     """
 
     logits: tuple[Tensor, ...]
     masks: tuple[Tensor, ...]
+    runs: int = 1
+
+
+@dataclass(frozen=True)
+class Identities:
+    """Embeddings whose products tell which queries are of one entity (VITA's similarity loss).
+
+    Run r of the batch-level decoder is that from the r-th of the last image-level stages.
+
+    Attributes:
+        views: float [runs, B, T, Q, size], of the queries of each view.
+        images: float [runs, B, clip queries, size], of the batch-level queries after the last stage of each run.
+    """
+
+    views: Tensor
+    images: Tensor
 
 
 @dataclass(frozen=True)
@@ -31,10 +49,12 @@ class SegmenterOutput:
     Attributes:
         image: of the image-level decoder, which sees each view alone: N = B * T (row b * T + t), its masks have T = 1.
         batch: of the batch-level decoder, which sees all views of an image: N = B.
+        identities: for the loss of a model that learns them; None unless all stages were asked for.
     """
 
     image: Decoded | None
     batch: Decoded | None
+    identities: Identities | None = None
 
     def __post_init__(self) -> None:
         if self.image is None and self.batch is None:

@@ -196,6 +196,8 @@ def build_criterion(config: TrainingConfig) -> Criterion:
         weights=Weights(loss.classes, loss.mask, loss.dice),
         no_object=loss.no_object,
         image_level=loss.image_level,
+        similarity=loss.similarity,
+        joint_views=loss.joint_views,
         points=loss.points,
         oversample=loss.oversample,
         importance=loss.importance,

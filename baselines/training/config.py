@@ -112,6 +112,8 @@ class LossSection(_Section):
         classes, mask, dice: weights of the parts, in the matching too.
         no_object: weight of the class "no object".
         image_level: factor of the image-level decoder's loss: 0.5 as released, 1 in the paper.
+        similarity: weight of VITA's similarity loss; other models have none.
+        joint_views: whether the mask losses of an entity are taken over all its views at once, as VITA's are.
         points, oversample, importance: where mask losses are taken.
     """
 
@@ -120,6 +122,8 @@ class LossSection(_Section):
     dice: float = Field(default=5.0, ge=0)
     no_object: float = Field(default=0.1, ge=0)
     image_level: float = Field(default=0.5, ge=0)
+    similarity: float = Field(default=0.5, ge=0)
+    joint_views: bool = False
     points: int = Field(default=12544, ge=1)
     oversample: float = Field(default=3.0, ge=1)
     importance: float = Field(default=0.75, ge=0, le=1)

@@ -22,6 +22,7 @@ from entityseg.baselines.training.sampling import (
     uncertain_points,
     with_border,
 )
+from entityseg.baselines.training.similarity import similarity_loss
 
 if TYPE_CHECKING:
     from entityseg.baselines.models import Decoded, SegmenterOutput
@@ -51,6 +52,9 @@ class Criterion:
         no_object: weight of the class "no object" in the cross-entropy.
         image_level: factor of the image-level decoder's loss where there is a batch-level decoder too; 0.5 in the
             released code, 1 in the paper (equation 7).
+        similarity: weight of the loss of identities (`similarity_loss`), for models that have some.
+        joint_views: take the mask losses of an entity over all its views at once, as VITA's code does: the mean
+            cross-entropy, and one dice. Else they are summed over the views, as CropFormer's code does.
         points: points a mask and view.
         oversample, importance: see `uncertain_points`.
     """
@@ -58,6 +62,8 @@ class Criterion:
     weights: Weights = field(default_factory=Weights)
     no_object: float = 0.1
     image_level: float = 0.5
+    similarity: float = 0.5
+    joint_views: bool = False
     points: int = 12544
     oversample: float = 3.0
     importance: float = 0.75
@@ -83,14 +89,31 @@ class Criterion:
             for target in targets
         ]
         parts: dict[str, Tensor] = {}
+        present: list[list[Tensor]] = []
+        in_views: list[list[Match]] = []
         # Sums over tens of thousands of points do not fit into half precision.
         with torch.autocast(last.device.type, enabled=False):
             if output.image is not None:
                 factor = 1.0 if output.batch is None else self.image_level
-                views = [view for truth in truths for view in _views(truth)]
-                parts.update(self._level("image", output.image, views, factor, generator))
+                present = [_present(truth) for truth in truths]
+                views = [
+                    Truth(truth.labels[entities], truth.masks[entities, view : view + 1])
+                    for truth, by_view in zip(truths, present, strict=True)
+                    for view, entities in enumerate(by_view)
+                ]
+                losses, in_views = self._level("image", output.image, views, factor, generator)
+                parts.update(losses)
             if output.batch is not None:
-                parts.update(self._level("batch", output.batch, truths, 1.0, generator))
+                runs = output.batch.runs
+                losses, in_images = self._level("batch", output.batch, truths, 1 / runs, generator)
+                parts.update(losses)
+                if output.identities is not None:
+                    stages = len(in_images) // runs
+                    # Each run began at one of the last image-level stages; what counts of it is its own last stage.
+                    similarity = similarity_loss(
+                        output.identities, present, in_views[-runs:], in_images[stages - 1 :: stages]
+                    )
+                    parts["batch.similarity"] = self.similarity * similarity
         total = torch.stack(list(parts.values())).sum()
         return Losses(total, {name: part.detach() for name, part in parts.items()})
 
@@ -101,21 +124,23 @@ class Criterion:
         truths: Sequence[Truth],
         factor: float,
         generator: torch.Generator | None,
-    ) -> dict[str, Tensor]:
-        """Return the weighted losses of one decoder, summed over its stages."""
+    ) -> tuple[dict[str, Tensor], list[list[Match]]]:
+        """Return the weighted losses of one decoder, summed over its stages, and the matches of each stage."""
         entities = _mean_over_processes(sum(map(len, truths)), decoded.logits[-1].device)
         sums: dict[str, Tensor] = {}
+        matches: list[list[Match]] = []
         # The answer first, then the stages before it: the order in which the released code draws its points.
         stages = list(zip(decoded.logits, decoded.masks, strict=True))
         for logits, masks in [stages[-1], *stages[:-1]]:
             pairs = match(logits, masks, truths, self.weights, self.points, generator)
+            matches.append(pairs)
             mask, dice = self._mask_losses(masks, truths, pairs, entities, generator)
             classes = self._class_loss(logits, truths, pairs)
             for name, loss in (("class", classes), ("mask", mask), ("dice", dice)):
                 weight = factor * getattr(self.weights, "classes" if name == "class" else name)
                 key = f"{level}.{name}"
                 sums[key] = sums[key] + weight * loss if key in sums else weight * loss
-        return sums
+        return sums, [*matches[1:], matches[0]]
 
     def _class_loss(self, logits: Tensor, truths: Sequence[Truth], pairs: Sequence[Match]) -> Tensor:
         logits = logits if logits.dtype == torch.float64 else logits.float()
@@ -135,7 +160,7 @@ class Criterion:
         entities: Tensor,
         generator: torch.Generator | None,
     ) -> tuple[Tensor, Tensor]:
-        """Return cross-entropy and dice loss of the matched masks, each summed over masks and views."""
+        """Return cross-entropy and dice loss of the matched masks, summed over masks (and views), an entity."""
         if not any(len(pair.queries) for pair in pairs):
             # Still a function of the masks: with several processes every parameter needs its gradient, zero here.
             zero = masks.sum() * 0
@@ -147,6 +172,9 @@ class Criterion:
         points = uncertain_points(found.detach(), self.points, self.oversample, self.importance, generator)
         logits = sample_maps(found[:, None], points)[:, 0]
         labels = sample_masks(wanted, points)
+        if self.joint_views:
+            width = masks.shape[2] * self.points
+            logits, labels = logits.reshape(-1, width), labels.reshape(-1, width)
         mask = functional.binary_cross_entropy_with_logits(logits, labels, reduction="none").mean(1).sum()
         shares = logits.sigmoid()
         overlap = 2 * (shares * labels).sum(1)
@@ -154,13 +182,9 @@ class Criterion:
         return mask / entities, dice / entities
 
 
-def _views(truth: Truth) -> list[Truth]:
-    """Split an image's truth into one for each view, of the entities that are in it."""
-    present = truth.masks.flatten(2).any(2)
-    return [
-        Truth(truth.labels[present[:, view]], truth.masks[present[:, view], view : view + 1])
-        for view in range(truth.masks.shape[1])
-    ]
+def _present(truth: Truth) -> list[Tensor]:
+    """Return the indices of the entities that are in each view."""
+    return [view.nonzero()[:, 0] for view in truth.masks.flatten(2).any(2).T]
 
 
 def _mean_over_processes(count: int, device: torch.device) -> Tensor:

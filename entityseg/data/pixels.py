@@ -18,6 +18,10 @@ from entityseg.masks.runlengths import Size
 _SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 
 
+class _UnknownRangeError(ValueError):
+    """Values of which nobody knows what is black and what is white."""
+
+
 def read_rgb(path: str | Path, size: Size | None = None, *, record: str | None = None) -> NDArray[np.uint8]:
     """Read an image as uint8 [height, width, 3].
 
@@ -52,6 +56,8 @@ def read_rgb(path: str | Path, size: Size | None = None, *, record: str | None =
         raise
     except (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError) as error:
         message, remedy = f"the image cannot be read: {error}", "Download or unpack the file again."
+        if isinstance(error, _UnknownRangeError):
+            remedy = "Convert it to 8 or 16 bits a channel."
         found = Finding("image.unreadable", message, remedy, file=str(path), record=record)
         raise InputError(found) from None
 
@@ -77,10 +83,10 @@ def _rgb(image: Any) -> NDArray[np.uint8]:
         values = np.asarray(image).astype(np.int64)
         if values.size and not 0 <= int(values.min()) <= int(values.max()) < 2**16:
             # What 32-bit values mean, the file does not say.
-            raise ValueError(f"its grey values, {values.min()} to {values.max()}, are beyond 16 bits")
+            raise _UnknownRangeError(f"its grey values, {values.min()} to {values.max()}, are beyond 16 bits")
         return np.repeat((values >> 8).astype(np.uint8)[..., None], 3, axis=2)
     if image.mode == "F":
-        raise ValueError("its pixels are floating-point values, whose range is not known")
+        raise _UnknownRangeError("its pixels are floating-point values, whose range is not known")
     # Pillow warns of a palette with transparency, which is dropped here as all alpha is.
     image.info.pop("transparency", None)
     return np.asarray(image.convert("RGB"))

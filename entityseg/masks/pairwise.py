@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from entityseg.errors import input_error
 from entityseg.masks import _pairs
 from entityseg.masks.runlengths import Int64Array, RunLengths
+from entityseg.masks.size import require_same_size
 
 
 def intersections(
@@ -31,9 +31,7 @@ def intersections(
     >>> intersections(a, b).tolist()
     [[2, 0]]
     """
-    if a.size != b.size:
-        message = f"masks of images of {a.size} and {b.size} (height, width) cannot be compared"
-        raise input_error("mask.size", message, "Bring both to the same image size first.")
+    require_same_size(a.size, b.size)
     common = np.zeros((len(a), len(b)), np.int64)
     flags = np.zeros(len(b), np.bool_) if crowd is None else np.ascontiguousarray(crowd, np.bool_)
     _pairs.intersections(
@@ -74,9 +72,7 @@ def iou_of_pairs(a: RunLengths, b: RunLengths, of_a: Int64Array, of_b: Int64Arra
     >>> iou_of_pairs(a, b, np.array([0, 0]), np.array([0, 1])).round(4).tolist()
     [0.2, 0.8333]
     """
-    if a.size != b.size:
-        message = f"masks of images of {a.size} and {b.size} (height, width) cannot be compared"
-        raise input_error("mask.size", message, "Bring both to the same image size first.")
+    require_same_size(a.size, b.size)
     of_a, of_b = np.ascontiguousarray(of_a, np.int64), np.ascontiguousarray(of_b, np.int64)
     # The kernel takes indices as they come.
     areas_a, areas_b = a.areas[of_a], b.areas[of_b]

@@ -1,4 +1,4 @@
-"""What the size of an image may be."""
+"""What the size of an image may be, and that two are the same."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from numbers import Integral
 
 import numpy as np
+
+from entityseg.errors import input_error
+from entityseg.masks.runlengths import Size
 
 _MAX_PIXELS = 2**32 - 1
 _REMEDY = "Give the size as [height, width] of the image, in pixels."
@@ -26,3 +29,14 @@ def size_problem(size: object) -> tuple[str, str] | None:
     if int(size[0]) * int(size[1]) > _MAX_PIXELS:
         return "the image has 2^32 pixels or more, which run lengths of 32 bits cannot address", _REMEDY
     return None
+
+
+def require_same_size(a: Size, b: Size) -> None:
+    """Raise if masks of two images are to be compared that differ in size, (height, width).
+
+    Raises:
+        InputError: they do.
+    """
+    if a != b:
+        message = f"masks of images of {a} and {b} (height, width) cannot be compared"
+        raise input_error("mask.size", message, "Bring both to the same image size first.")

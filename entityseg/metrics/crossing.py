@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from entityseg.errors import input_error
 from entityseg.masks.runlengths import Int64Array, RunLengths
+from entityseg.masks.size import require_same_size
 
 
 def crossing(a: RunLengths, b: RunLengths) -> Int64Array:
@@ -30,9 +30,7 @@ def crossing(a: RunLengths, b: RunLengths) -> Int64Array:
     """
     from entityseg.metrics import _cross
 
-    if a.size != b.size:
-        message = f"masks of images of {a.size} and {b.size} (height, width) cannot be compared"
-        raise input_error("mask.size", message, "Bring both to the same image size first.")
+    require_same_size(a.size, b.size)
     common = np.zeros((len(a), len(b)), np.int64)
     _cross.cross(*_in_order(a), *_in_order(b), common)
     return common

@@ -6,6 +6,7 @@ import numpy as np
 
 from entityseg.errors import input_error
 from entityseg.masks.runlengths import Int64Array, RunLengths
+from entityseg.masks.size import require_same_size
 
 
 def row_intersections(a: RunLengths, b: RunLengths) -> Int64Array:
@@ -21,9 +22,7 @@ def row_intersections(a: RunLengths, b: RunLengths) -> Int64Array:
     """
     from entityseg.metrics import _rows
 
-    if a.size != b.size:
-        message = f"masks of images of {a.size} and {b.size} (height, width) cannot be compared"
-        raise input_error("mask.size", message, "Bring both to the same image size first.")
+    require_same_size(a.size, b.size)
     if len(a) != len(b):
         message = f"{len(a)} masks cannot be compared one to one with {len(b)}"
         raise input_error("mask.count", message, "Give a prediction, be it an empty mask, for each text.")

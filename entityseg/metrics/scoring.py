@@ -19,7 +19,7 @@ from entityseg.metrics.mask_matching import match_image
 from entityseg.metrics.matching import ImageMatches, Mode
 from entityseg.metrics.result import Counts, Score
 from entityseg.metrics.scoring_images import counts_of, each_image, masks_of, name_of, opened
-from entityseg.predictions.overlapping import add_overlaps
+from entityseg.predictions.overlapping import add_overlapping_predictions
 from entityseg.predictions.records import Predictions
 
 Overlap = Literal["refuse", "resolve", "allow"]
@@ -158,7 +158,7 @@ class _Job:
         if self.overlap != "allow" and not findings.errors:
             pred_overlaps = not are_disjoint(masks)
             if pred_overlaps and self.overlap == "refuse":
-                add_overlaps(pred, index, masks, findings)
+                add_overlapping_predictions(pred, index, masks, findings)
             elif pred_overlaps:
                 masks, scores, pred_areas = _painted(masks, scores)
         matches = match_image(

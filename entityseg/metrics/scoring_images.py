@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from entityseg.data.formats._png_source import PngSource
 from entityseg.data.records import Dataset, ImageId
 from entityseg.data.sources import EncodedSource, MaskSource
 from entityseg.data.threads import Progress, map_in_order, no_progress
@@ -17,6 +18,7 @@ from entityseg.errors import Findings
 from entityseg.masks import RunLengths
 from entityseg.metrics.matching import Mode
 from entityseg.metrics.result import Counts
+from entityseg.predictions.overlapping import add_overlaps
 from entityseg.predictions.records import Predictions
 
 # After so many images the pages of the mapped files are let go.
@@ -112,6 +114,25 @@ def refuse_unknown_categories(gt: Dataset, findings: Findings) -> None:
             field="category_id",
             value=int(gt.category_ids[row]),
         )
+
+
+def refuse_gt_overlaps(gt: Dataset, index: int, masks: RunLengths, remedy: str, findings: Findings) -> None:
+    """Add a finding for each pair of an image's true masks that share pixels, which those of a PNG cannot.
+
+    Args:
+        gt: the ground truth.
+        index: position of the image.
+        masks: its masks.
+        remedy: what to do about it.
+        findings: where the findings go.
+    """
+    if isinstance(gt.source, PngSource):
+        return
+    ids = gt.ids[gt.rows(index)].tolist()
+    add_overlaps(
+        "gt.overlap", masks, lambda row: f"annotation {ids[row]}", remedy, findings,
+        file=gt.path, record=f"image {gt.images[index].id}",
+    )  # fmt: skip
 
 
 def name_of(path: Path | None) -> str | None:

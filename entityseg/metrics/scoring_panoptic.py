@@ -17,7 +17,6 @@ from entityseg.masks import RunLengths
 from entityseg.metrics.class_score import ClassScore
 from entityseg.metrics.crossing import crossing
 from entityseg.metrics.panoptic import PanopticQuality
-from entityseg.metrics.partition import add_overlaps, refuse_gt_overlaps
 from entityseg.metrics.result import Counts
 from entityseg.metrics.scoring_images import (
     counts_of,
@@ -25,10 +24,11 @@ from entityseg.metrics.scoring_images import (
     masks_of,
     name_of,
     opened_truth,
+    refuse_gt_overlaps,
     refuse_unknown_categories,
 )
 from entityseg.metrics.segments import PanopticMode, SegmentMatches, match_segments
-from entityseg.predictions.overlapping import place_of
+from entityseg.predictions.overlapping import add_overlaps, place_of
 from entityseg.predictions.records import Predictions
 
 _DISJOINT = "Panoptic quality needs a ground truth whose masks do not overlap."

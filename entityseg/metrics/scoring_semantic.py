@@ -11,16 +11,17 @@ from entityseg.errors import Findings
 from entityseg.masks import RunLengths
 from entityseg.metrics.class_pixels import ClassPixels, count_pixels
 from entityseg.metrics.class_score import ClassScore
-from entityseg.metrics.partition import add_overlaps, refuse_gt_overlaps
 from entityseg.metrics.result import Counts
 from entityseg.metrics.scoring_images import (
     counts_of,
     each_image,
     masks_of,
     opened_truth,
+    refuse_gt_overlaps,
     refuse_unknown_categories,
 )
 from entityseg.metrics.semantic import SemanticIoU, SemanticMode
+from entityseg.predictions.overlapping import add_overlaps
 from entityseg.predictions.semantic import SemanticPredictions, read_semantic_predictions
 
 _DISJOINT = "Semantic figures need a ground truth whose masks do not overlap."

@@ -14,7 +14,7 @@ from entityseg.data.views import checked_masks
 from entityseg.errors import Findings, InputError, Severity
 from entityseg.masks import RunLengths
 from entityseg.masks.coco import to_strings
-from entityseg.predictions.overlapping import add_overlaps, place_of
+from entityseg.predictions.overlapping import add_overlapping_predictions, place_of
 from entityseg.predictions.read import PredictionFormat, read_predictions
 from entityseg.predictions.records import Predictions
 
@@ -153,7 +153,7 @@ class _Job:
             message = f"{n} predictions in one image; {counted}"
             findings.add("pred.many", message, remedy, record=record, severity="warning")
         severity: Severity = "warning" if self.overlap else "error"
-        overlapping = add_overlaps(predictions, index, masks, findings, severity)
+        overlapping = add_overlapping_predictions(predictions, index, masks, findings, severity)
         return _Image(findings, empty=not masks.areas.any(), overlaps=overlapping)
 
     def _add_empty(self, masks: RunLengths, index: int, record: str, findings: Findings) -> None:

@@ -1,12 +1,13 @@
-"""Saying which predictions of an image overlap."""
+"""Saying which masks of an image overlap."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from entityseg.data.sources import EncodedSource
 from entityseg.errors import SHOWN_PER_KIND, Findings, Severity
-from entityseg.masks import RunLengths, overlaps
+from entityseg.masks import RunLengths, are_disjoint, overlaps
 from entityseg.predictions.records import Predictions
 
 _REMEDY = (
@@ -16,32 +17,53 @@ _REMEDY = (
 
 
 def add_overlaps(
-    predictions: Predictions, index: int, masks: RunLengths, findings: Findings, severity: Severity = "error"
+    kind: str,
+    masks: RunLengths,
+    place: Callable[[int], str],
+    remedy: str,
+    findings: Findings,
+    *,
+    file: Path | None,
+    record: str,
+    why: str = "a pixel belongs to one mask at most",
+    severity: Severity = "error",
 ) -> bool:
-    """Add a finding for each pair of masks that share pixels, the first ones in words; return whether any do.
+    """Add a finding for each pair of masks that share pixels, the first 20 in words; return whether any do.
 
     Args:
-        predictions: whose masks they are.
-        index: position of the image.
-        masks: the masks of the image.
+        kind: of the findings.
+        masks: the masks of an image.
+        place: says what a mask is, by its row.
+        remedy: what to do about it.
         findings: where the findings go.
+        file: the file of the masks.
+        record: the image.
+        why: the rule that they break.
         severity: of the findings.
     """
-    found = overlaps(masks)
-    if not found.total:
+    if are_disjoint(masks):
         return False
-    place = place_of(predictions, index)
-    record = f"image {predictions.images[index].id}"
-    file = None if predictions.path is None else str(predictions.path)
+    found = overlaps(masks)
+    about = {"file": None if file is None else str(file), "record": record}
     if not found.complete:
-        message = f"{len(masks)} predictions, too many to name all pairs, share {found.total} pixels"
-        findings.add("pred.overlap", message, _REMEDY, record=record, file=file, severity=severity)
+        message = f"{len(masks)} masks, too many to name all pairs, share {found.total} pixels; {why}"
+        findings.add(kind, message, remedy, **about, severity=severity)
     named = list(zip(found.pairs[:SHOWN_PER_KIND].tolist(), found.pixels.tolist(), strict=False))
     for (i, j), pixels in named:
-        message = f"{place(i)} and {place(j)} share {pixels} pixels; AP^e needs disjoint masks"
-        findings.add("pred.overlap", message, _REMEDY, record=record, file=file, severity=severity)
-    findings.count_more("pred.overlap", len(found) - len(named), severity)
+        message = f"{place(i)} and {place(j)} share {pixels} pixels; {why}"
+        findings.add(kind, message, remedy, **about, severity=severity)
+    findings.count_more(kind, len(found) - len(named), severity)
     return True
+
+
+def add_overlapping_predictions(
+    predictions: Predictions, index: int, masks: RunLengths, findings: Findings, severity: Severity = "error"
+) -> bool:
+    """Add a finding for each pair of predictions of image number `index` that share pixels, as `add_overlaps`."""
+    return add_overlaps(
+        "pred.overlap", masks, place_of(predictions, index), _REMEDY, findings, file=predictions.path,
+        record=f"image {predictions.images[index].id}", why="AP^e needs disjoint masks", severity=severity,
+    )  # fmt: skip
 
 
 def place_of(predictions: Predictions, index: int) -> Callable[[int], str]:

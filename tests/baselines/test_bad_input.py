@@ -280,9 +280,11 @@ def test_checkpoints(
 def test_files_that_are_no_checkpoint(here: Path, capsys: Capture) -> None:
     torch.save(state_with(), "whole.pth")
     data = Path("whole.pth").read_bytes()
-    for content in (b"", data[:3], data[:1000], data[:-1], b"<html>", pickle.dumps([1, 2], protocol=2)):
+    for content in (b"", data[:3], data[:1000], data[:-1], b"<html>"):
         Path("a.pth").write_bytes(content)
         refused(capsys, 1, "checkpoint.broken", "models", "convert", "a.pth", "out")
+    Path("a.pth").write_bytes(pickle.dumps([1, 2], protocol=2))
+    refused(capsys, 1, "checkpoint.content", "models", "convert", "a.pth", "out")
     for protocol in (2, 4):
         Path("a.pth").write_bytes(pickle.dumps({"model": Code()}, protocol=protocol))
         refused(capsys, 1, "checkpoint.code", "models", "convert", "a.pth", "out")
@@ -364,7 +366,10 @@ def album(here: Path) -> Path:
 def test_images_of_every_kind(models: Path, here: Path, album: Path, capsys: Capture) -> None:
     command = ("predict", models / "cropformer", album, "-o", "out")
     code, told, _ = call(capsys, *command)
-    bad = {"bad_float.tif", "bad_32_bits.tif", "bad_cut.png", "bad_cut.jpg", "bad_empty.png", "bad_text.jpg"}
+    bad = {
+        "bad_float.tif", "bad_32_bits.tif", "bad_cut.png", "bad_cut.jpg", "bad_empty.png", "bad_text.jpg",
+        "dangling.png",
+    }  # fmt: skip
     assert code == 1 and {Path(one["file"]).name for one in told["findings"]} == bad
     sizes = {
         str(one.id): one.size for one in read_predictions(here / "out" / "predictions.jsonl", None).images

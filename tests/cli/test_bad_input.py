@@ -306,7 +306,7 @@ def test_many_overlapping_masks_are_counted_and_the_first_ones_named(shell: Shel
         found = [one for one in value["findings"] if one["kind"] == "pred.overlap"]
         assert (code, len(found), found[0]["record"]) == (1, 20, "image 1")
         assert value["not_shown"]["pred.overlap"] > 1_000_000
-        assert "3000 predictions" in found[0]["message"]
+        assert "3000 masks" in found[0]["message"]
         assert "predictions[0] and predictions[1] share 48 pixels" in found[1]["message"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from entityseg.baselines.checkpoints import convert_file, convert_state
 from entityseg.baselines.models import SegmenterConfig, load_model
+from entityseg.baselines.views import load_processor
 from entityseg.errors import InputError, UsageError
 from tests.baselines.checkpoints.released import PIXELS, PREDICTOR, made, with_extras
 from tests.baselines.golden import golden_file
@@ -141,6 +143,78 @@ def test_names_of_older_releases(old: str) -> None:
     assert all(torch.equal(found[key], one) for key, one in model.state_dict().items())
 
 
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod."])
+def test_names_of_wrapped_models(prefix: str) -> None:
+    """Training on several devices and compiled models put a word before each name."""
+    model, state = made()
+    wrapped = {prefix + key: one for key, one in with_extras(state).items()}
+    done = convert_state(wrapped)
+    found = done.model.state_dict()
+    assert all(torch.equal(found[key], one) for key, one in model.state_dict().items())
+    assert set(done.dropped) == {prefix + key for key in with_extras(state).keys() - state.keys()}
+
+
+def test_a_wrapped_name_beside_a_bare_one() -> None:
+    _, state = made()
+    state["module.backbone.norm0.bias"] = state["backbone.norm0.bias"]
+    with pytest.raises(InputError, match=r"checkpoint\.twice"):
+        convert_state(state)
+
+
+def test_what_is_dropped_is_no_weight() -> None:
+    _, state = made("mask2former", "resnet")
+    beside = {
+        "criterion.empty_weight": torch.ones(2),
+        "sem_seg_head.criterion.empty_weight": torch.ones(2),
+        "backbone.stem.conv1.norm.num_batches_tracked": torch.tensor(5),
+        "backbone.layers.0.blocks.1.attn_mask": torch.zeros(1),
+    }
+    done = convert_state(state | beside)
+    assert done.dropped == tuple(sorted(beside)) and done.statistics is None
+
+
+def test_statistics_of_the_pixels_are_the_files(tmp_path: Path) -> None:
+    _, state = made("mask2former", "resnet")
+    state["pixel_mean"] = torch.tensor([120.0, 110.0, 100.5]).view(-1, 1, 1)
+    state["pixel_std"] = torch.tensor([50.0, 51.0, 52.0]).view(-1, 1, 1)
+    torch.save({"model": state}, tmp_path / "x.pth")
+    convert_file(tmp_path / "x.pth", tmp_path / "out")
+    processor = load_processor(tmp_path / "out")
+    assert (processor.image_mean, processor.image_std) == ([120.0, 110.0, 100.5], [50.0, 51.0, 52.0])
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "record"),
+    [
+        ([103.53, 116.28, 123.675], [57.375, 57.12, 58.395], "pixel_mean"),
+        ([103.53, 116.28, 123.675], [1.0, 1.0, 1.0], "pixel_mean"),
+        ([120.0, 110.0], [1.0, 1.0, 1.0], "pixel_mean"),
+        ([120.0, float("nan"), 1.0], [1.0, 1.0, 1.0], "pixel_mean"),
+        ([120.0, 110.0, 100.0], [1.0, 0.0, 1.0], "pixel_std"),
+    ],
+)
+def test_statistics_that_are_not_those_of_rgb_images(
+    mean: list[float], std: list[float], record: str
+) -> None:
+    _, state = made("mask2former", "resnet")
+    state |= {"pixel_mean": torch.tensor(mean), "pixel_std": torch.tensor(std)}
+    with pytest.raises(InputError) as error:
+        convert_state(state)
+    assert kinds(error) == {("checkpoint.pixels", record)}
+
+
+def test_a_pickle_of_arrays_is_a_released_file(tmp_path: Path) -> None:
+    """detectron2's zoo has its Mask2Former R-50 as such."""
+    model, state = made("mask2former", "resnet", num_labels=133, task="panoptic")
+    held = {"model": {key: one.numpy() for key, one in state.items()}, "__author__": "x"}
+    (tmp_path / "model_final_94dc52.pkl").write_bytes(pickle.dumps(held))
+    record = convert_file(tmp_path / "model_final_94dc52.pkl", tmp_path / "out")
+    assert record["source"]["file"] == "model_final_94dc52.pkl"
+    found = load_model(tmp_path / "out")
+    assert found.config.task == "panoptic"
+    assert all(torch.equal(found.state_dict()[key], one) for key, one in model.state_dict().items())
+
+
 def test_one_weight_under_two_names() -> None:
     _, state = made()
     state[f"{PREDICTOR}static_query.weight"] = state[f"{PREDICTOR}query_feat.weight"]
@@ -256,10 +330,42 @@ def test_options_that_do_not_fit() -> None:
 
 
 def test_assumptions_are_told() -> None:
-    assert convert_state(made("mask2former", "hornet")[1]).assumed == {
-        "pre_norm": False, "heads": 4, "gate_scale": 1 / 3,
-    }  # fmt: skip
-    assert convert_state(made()[1], heads=4).assumed == {"pre_norm": False}
+    """All that no shape tells, unless the caller says it."""
+    released = {"pre_norm": False, "heads": 4}
+    _, state = made("mask2former", "hornet")
+    assert convert_state(state).assumed == {**released, "gate_scale": 1 / 3}
+    assert convert_state(state, gate_scale=0.5, pre_norm=False, heads=2).assumed == {}
+    assert convert_state(state, gate_scale=0.5).model.config.backbone_config.gate_scale == 0.5
+    _, state = made()
+    assert convert_state(state).assumed == {**released, "association_heads": 4}
+    found = convert_state(state, heads=2, association_heads=8, pre_norm=True)
+    assert found.assumed == {}
+    config = found.model.config
+    assert (config.heads, config.association_heads, config.pre_norm) == (2, 8, True)
+    _, state = made("mask2former", num_labels=150, task="panoptic")
+    assert convert_state(state).assumed == {**released, "task": "semantic"}
+    assert convert_state(state, task="panoptic").assumed == released
+
+
+@pytest.mark.parametrize(
+    ("name", "backbone", "option", "kind", "field"),
+    [
+        ("mask2former", "swin", {"association_heads": 4}, "checkpoint.option", "association_heads"),
+        ("cropformer", "swin", {"association_heads": 3}, "checkpoint.heads", "association_heads"),
+        ("cropformer", "swin", {"heads": 0}, "checkpoint.heads", "heads"),
+        ("mask2former", "swin", {"gate_scale": 0.5}, "checkpoint.option", "gate_scale"),
+        ("mask2former", "hornet", {"gate_scale": float("nan")}, "checkpoint.option", "gate_scale"),
+        ("mask2former", "hornet", {"gate_scale": -1.0}, "checkpoint.option", "gate_scale"),
+        ("mask2former", "hornet", {"task": "caption"}, "checkpoint.task", "task"),
+    ],
+)
+def test_what_is_given_must_make_sense(
+    name: str, backbone: str, option: dict[str, Any], kind: str, field: str
+) -> None:
+    _, state = made(name, backbone)
+    with pytest.raises(UsageError) as error:
+        convert_state(state, **option)
+    assert [(one.kind, one.field) for one in error.value.findings] == [(kind, field)]
 
 
 def test_categories_name_the_classes(tmp_path: Path) -> None:

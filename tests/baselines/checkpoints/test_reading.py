@@ -134,3 +134,65 @@ def test_paths_that_are_no_files(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError):
         read_state(tmp_path / "nothing.pth")
     refused(tmp_path, "file.folder")
+
+
+ARRAYS = {
+    "float32": np.arange(6, dtype=np.float32).reshape(2, 3),
+    "columns": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+    "big": np.arange(3, dtype=">f8"),
+    "half": np.ones(2, np.float16),
+    "index": np.arange(4),
+    "small": np.arange(4, dtype=np.int8),
+    "switch": np.array([True, False]),
+    "one": np.array(2.5),
+    "none": np.zeros((0, 3), np.float32),
+    "part": np.arange(20.0)[2:18:3],
+}
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.parametrize("key", ["model", None])
+def test_pickles_of_arrays_are_read(tmp_path: Path, protocol: int, key: str | None) -> None:
+    """What detectron2's zoo is made of, and nothing else."""
+    path = tmp_path / "model.pkl"
+    beside = {"__author__": "third_party", "matching_heuristics": True, "best": np.float64(3)}
+    held = {key: ARRAYS, **beside} if key else ARRAYS
+    path.write_bytes(pickle.dumps(held, protocol=protocol))
+    found = read_state(path)
+    assert found.keys() == ARRAYS.keys()
+    for name, array in ARRAYS.items():
+        assert found[name].shape == array.shape
+        assert found[name].dtype == torch.from_numpy(array.astype(array.dtype.newbyteorder("="))).dtype
+        assert found[name].tolist() == array.tolist()
+
+
+@pytest.mark.parametrize(
+    ("array", "kind"),
+    [
+        (np.array(["a"]), "checkpoint.broken"),
+        (np.array([{"an": "object"}], dtype=object), "checkpoint.broken"),
+        (np.zeros(2, dtype=[("a", "f4")]), "checkpoint.broken"),
+        (np.zeros(2, dtype=np.complex64), "checkpoint.broken"),
+        (np.array(["2020-01-01"], dtype="datetime64[D]"), "checkpoint.broken"),
+        (np.float32(1), "checkpoint.content"),
+        (np.ma.array([1.0]), "checkpoint.code"),
+    ],
+    ids=["text", "object", "fields", "complex", "dates", "scalar", "masked"],
+)
+def test_arrays_of_other_types(tmp_path: Path, array: Any, kind: str) -> None:
+    path = tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps({"model": {"a": array}}, protocol=4))
+    refused(path, kind)
+
+
+def test_arrays_that_are_cut_or_claim_more(tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    data = pickle.dumps({"model": {"a": np.arange(100.0)}}, protocol=4)
+    for size in (1, 2, 10, len(data) // 2, len(data) - 1):
+        path.write_bytes(data[:size])
+        refused(path, "checkpoint.broken")
+    # The shape (100,) becomes (101,), and (200,).
+    at = data.index(b"Kd\x85")
+    for count in (101, 200):
+        path.write_bytes(data[: at + 1] + bytes([count]) + data[at + 2 :])
+        assert "800 bytes" in refused(path, "checkpoint.broken")

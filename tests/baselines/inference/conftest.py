@@ -33,3 +33,13 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Make:
         return made[key]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def mini(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The mini dataset, with few scenes; not to be changed."""
+    from entityseg.data.mini.write import write_mini
+
+    folder = tmp_path_factory.mktemp("predict") / "mini"
+    write_mini(folder, scenes=4, jobs=1)
+    return folder

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from entityseg.baselines.inference.predicting import find_images, predict_images
+from entityseg.baselines.inference.predicting import predict_images
 from entityseg.cli.main import run
-from entityseg.errors import MissingFileError, UsageError
+from entityseg.errors import InputError, UsageError
 from entityseg.masks import RunLengths, are_disjoint, from_dense, from_panoptic_png
 from entityseg.predictions.read import read_predictions
 from entityseg.protocols import Segmentation
@@ -149,26 +149,6 @@ def test_killed_at_any_image_it_goes_on(tmp_path: Path) -> None:
         assert digests(out) == digests(tmp_path / "whole")
 
 
-def test_other_settings_are_not_mixed(
-    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "out"
-    assert predict(capsys, "superpixels", photos, "-o", out, "--no-overlays")[0] == 1
-    code, told, _ = predict(capsys, "superpixels", photos, "-o", out, "--no-overlays", "--threshold", 0.5)
-    assert code == 2 and told["findings"][0]["kind"] == "target.settings"
-    code, told, _ = predict(
-        capsys, "superpixels", photos, "-o", out, "--no-overlays", "--threshold", 0.5, "--overwrite"
-    )
-    assert code == 1 and told["predicted"] == 9 and not any((out / "overlays").iterdir())
-    assert (read_predictions(out / "predictions.jsonl", None).scores >= 0.5).all()
-    strange = tmp_path / "strange"
-    strange.mkdir()
-    (strange / "thesis.tex").write_text("precious")
-    code, told, _ = predict(capsys, "superpixels", photos, "-o", strange, "--overwrite")
-    assert code == 2 and told["findings"][0]["kind"] == "target.exists"
-    assert (strange / "thesis.tex").read_text() == "precious"
-
-
 class Overlapping:
     """The whole image for sure, a corner less so, another corner most surely."""
 
@@ -207,6 +187,39 @@ def test_colours_never_run_out(tmp_path: Path) -> None:
     assert len(from_panoptic_png(tmp_path / "out" / "id_maps" / "x.png")[0]) == 600
 
 
+class Small:
+    def segment(self, image: np.ndarray) -> Segmentation:
+        return Segmentation(from_dense(np.ones((1, 5, 5), bool)), np.array([0.5]))
+
+
+def test_masks_of_another_size_are_refused(tmp_path: Path) -> None:
+    photo(20, 30).save(tmp_path / "x.png")
+    with pytest.raises(InputError, match=r"\(5, 5\).*\(20, 30\).*model\.size"):
+        predict_images(Small(), tmp_path / "x.png", tmp_path / "out", overlays=False)
+
+
+class Unsure(Overlapping):
+    """Scores that are no probabilities, and classes with names."""
+
+    names = {3: "sky", 5: "water"}  # noqa: RUF012
+
+    def segment(self, image: np.ndarray) -> Segmentation:
+        found = super().segment(image)
+        return Segmentation(found.masks, found.scores - 2, found.labels)
+
+
+def test_without_a_threshold_every_mask_is_kept_and_classes_are_named(tmp_path: Path) -> None:
+    photo(120, 200).save(tmp_path / "x.png")
+    done = predict_images(Unsure(), tmp_path / "x.png", tmp_path / "out")
+    assert done.masks == 3
+    run_file = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert run_file["categories"] == {"3": "sky", "5": "water"}
+    assert predict_images(Unsure(), tmp_path / "x.png", tmp_path / "none", threshold=0.0).masks == 0
+    predict_images(Overlapping(), tmp_path / "x.png", tmp_path / "numbers")
+    pictures = [(tmp_path / name / "overlays" / "x.png").read_bytes() for name in ("out", "numbers")]
+    assert pictures[0] != pictures[1]
+
+
 def test_nothing_found_is_said(tmp_path: Path) -> None:
     photo(20, 30).save(tmp_path / "x.png")
     done = predict_images(Halves(), tmp_path / "x.png", tmp_path / "out", threshold=0.99)
@@ -214,24 +227,7 @@ def test_nothing_found_is_said(tmp_path: Path) -> None:
     assert read_predictions(tmp_path / "out" / "predictions.jsonl", None).listed.tolist() == [True]
 
 
-def test_every_image_has_an_id_of_its_own(tmp_path: Path) -> None:
-    for name in ("a.png", "A.jpg", "s/b.png", "s__b.png", "c.png", "c.png.png", "c.jpg"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(b"")
-    found = find_images(tmp_path)
-    assert len(found) == 7 and len({one.casefold() for one in found}) == 7
-    assert {path.relative_to(tmp_path).as_posix(): one for one, path in found.items()} == {
-        "A.jpg": "A.jpg", "a.png": "a.png", "c.jpg": "c.jpg", "c.png": "c.png", "c.png.png": "c.png~2",
-        "s/b.png": "s__b.png", "s__b.png": "s__b.png~2",
-    }  # fmt: skip
-
-
 def test_usage_errors(tmp_path: Path, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(MissingFileError):
-        find_images(tmp_path / "none")
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(MissingFileError, match="no image"):
-        find_images(tmp_path / "empty")
     (tmp_path / "file").write_text("x")
     with pytest.raises(UsageError, match=r"target\.file"):
         predict_images(Halves(), photos, tmp_path / "file")

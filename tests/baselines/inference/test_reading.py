@@ -136,6 +136,25 @@ def test_semantic_classes_of_several_views_take_the_fused_masks() -> None:
     np.testing.assert_array_equal(to_id_map(result.masks, result.labels + 1) - 1, wanted)
 
 
+@pytest.mark.parametrize("chosen", [slice(1, 3), slice(1, 2)])
+def test_pixels_that_no_view_covers_have_no_class(chosen: slice) -> None:
+    whole = cases.random_case(6, (70, 130), "random", queries=7)
+    maps = np.stack(whole.maps, axis=1)[:, chosen]
+    logits = ViewLogits.build(maps, whole.padded[0], whole.views[chosen], whole.image_size)
+    found = Found(cases.random_classes(6, 7, 4), logits, fused=True)
+    covered = np.zeros((70, 130), bool)
+    for view in logits.views:
+        x0, y0, x1, y1 = view.region
+        covered[y0:y1, x0:x1] = True
+    assert not covered.all()
+    wanted = np.einsum("qc,qhw->chw", found.classes[:, :-1], dense(found)).argmax(axis=0)
+    result = class_masks(found, InferenceOptions())
+    np.testing.assert_array_equal(
+        to_id_map(result.masks, result.labels + 1), np.where(covered, wanted + 1, 0)
+    )
+    assert not to_dense(panoptic_segments(found, InferenceOptions()).masks)[:, ~covered].any()
+
+
 def test_by_hand() -> None:
     """Two flat queries: the surer one takes its left half, the other the rest of the image."""
     maps = np.full((2, 1, 8, 8), -9.0)

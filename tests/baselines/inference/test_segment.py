@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from entityseg.baselines.inference.segment import segment, segment_batch
+from entityseg.baselines.inference.segmenter import FolderSegmenter
 from entityseg.baselines.models import load_model
 from entityseg.baselines.views import ViewProcessor, load_processor
 from entityseg.errors import InputError, UsageError
@@ -18,6 +19,9 @@ from tests.baselines.inference.conftest import Make
 FAMILIES = ["mask2former", "cropformer", "vmask2former", "vita"]
 RNG = np.random.default_rng(0)
 IMAGE = RNG.integers(0, 256, (75, 100, 3), dtype=np.uint8)
+
+
+NO_THRESHOLDS = {"object_threshold": 0.0, "overlap_threshold": 0.0}
 
 
 def loaded(folder):
@@ -105,7 +109,8 @@ def test_several_scales_change_masks_and_keep_entities(weights: Make) -> None:
 @pytest.mark.parametrize("task", ["instance", "semantic", "panoptic"])
 def test_class_aware_tasks(weights: Make, task: str) -> None:
     folder = weights("mask2former", task=task, num_labels=4, things=[0, 1])
-    result = segment(*loaded(folder), IMAGE, object_threshold=0.2)
+    options = {"object_threshold": 0.2} if task == "panoptic" else {}
+    result = segment(*loaded(folder), IMAGE, **options)
     assert set(result.labels.tolist()) <= set(range(4))
     if task == "semantic":
         assert result.masks.areas.sum() == 7500
@@ -113,6 +118,36 @@ def test_class_aware_tasks(weights: Make, task: str) -> None:
         assert set(result.labels.tolist()) <= {0, 1}
     else:
         assert are_disjoint(result.masks)
+
+
+@pytest.mark.parametrize(
+    ("task", "option"),
+    [
+        ("semantic", {"overlap": True}),
+        ("panoptic", {"rescore": "plain"}),
+        ("panoptic", {"detections": 5}),
+        ("semantic", {"keep_empty": True}),
+        ("entity", {"object_threshold": 0.5}),
+        ("instance", {"overlap_threshold": 0.5}),
+    ],
+)
+def test_options_without_effect_are_refused(weights: Make, task: str, option: dict[str, object]) -> None:
+    folder = weights("mask2former", task="panoptic", num_labels=4, things=[0, 1])
+    with pytest.raises(UsageError, match=rf"{next(iter(option))}.*the task {task} has no use for it"):
+        segment(*loaded(folder), IMAGE, task=task, **option)
+    with pytest.raises(UsageError, match=r"inference\.task"):
+        FolderSegmenter(folder, task=task, **option)  # type: ignore[arg-type]
+    assert segment(*loaded(folder), IMAGE, task=task, overlap=None if task == "entity" else False) is not None
+
+
+def test_the_threshold_is_for_every_task(weights: Make) -> None:
+    folder = weights("mask2former", task="panoptic", num_labels=4, things=[0, 1])
+    for task, options in (("entity", {}), ("instance", {}), ("panoptic", NO_THRESHOLDS)):
+        every = segment(*loaded(folder), IMAGE, task=task, **options)
+        least = float(np.median(every.scores))
+        some = segment(*loaded(folder), IMAGE, task=task, threshold=least, **options)
+        assert sorted(some.scores) == sorted(every.scores[every.scores >= least])
+        assert 0 < len(some.scores) < len(every.scores)
 
 
 def test_weights_that_are_no_numbers_are_refused(weights: Make) -> None:
@@ -127,8 +162,6 @@ def test_weights_that_are_no_numbers_are_refused(weights: Make) -> None:
 @pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
 def test_compiled_models_give_the_same(weights: Make) -> None:
-    from entityseg.baselines.inference.segmenter import FolderSegmenter
-
     plain, compiled = (FolderSegmenter(weights("mask2former"), compile=on) for on in (False, True))
     a, b = plain.segment(IMAGE), compiled.segment(IMAGE)
     assert len(a.scores) == len(b.scores)

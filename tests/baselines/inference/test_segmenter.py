@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 from entityseg import registry
-from entityseg.baselines.inference.segmenter import FolderSegmenter, Mask2FormerSegmenter, match_categories
+from entityseg.baselines.inference.classes import match_categories
+from entityseg.baselines.inference.segmenter import (
+    CropFormerSegmenter,
+    FolderSegmenter,
+    Mask2FormerSegmenter,
+    VITASegmenter,
+    VMask2FormerSegmenter,
+)
 from entityseg.cli.main import run
 from entityseg.data.records import Category
 from entityseg.errors import EntitySegError, InputError, MissingFileError, UsageError
@@ -19,20 +26,22 @@ from tests.baselines.inference.conftest import Make
 IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
 
 
-@pytest.fixture(scope="session")
-def mini(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from entityseg.data.mini.write import write_mini
-
-    folder = tmp_path_factory.mktemp("predict") / "mini"
-    write_mini(folder, scenes=4, jobs=1)
-    return folder
-
-
 @pytest.mark.parametrize("name", ["mask2former", "cropformer"])
 def test_models_are_registered(weights: Make, name: str) -> None:
     model = registry.load(name, {"path": str(weights(name)), "device": "cpu"})
     assert isinstance(model, Segmenter) and isinstance(model, UsesCategories)
     assert model.segment(IMAGE).masks.size == (60, 80)
+
+
+@pytest.mark.parametrize(
+    "kind", [Mask2FormerSegmenter, CropFormerSegmenter, VMask2FormerSegmenter, VITASegmenter]
+)
+def test_every_family_has_a_segmenter_of_its_own(weights: Make, kind: type[FolderSegmenter]) -> None:
+    assert kind.family is not None
+    assert kind(weights(kind.family)).segment(IMAGE).masks.size == (60, 80)
+    other = "cropformer" if kind.family != "cropformer" else "vita"
+    with pytest.raises(UsageError, match=r"model\.family"):
+        kind(weights(other))
 
 
 def test_the_harness_runs_them(
@@ -60,6 +69,32 @@ def test_class_indices_become_category_ids(weights: Make) -> None:
         given.use_categories(categories)
     with pytest.raises(UsageError, match="3 classes"):
         FolderSegmenter(folder, category_ids=[1, 2])
+    for nonsense in (["a", "b", "c"], [1.5, 2, 3], [-1, 2, 3], 7, "123"):
+        with pytest.raises(UsageError, match=r"model\.categories"):
+            FolderSegmenter(folder, category_ids=nonsense)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(
+        FolderSegmenter(folder, category_ids=np.array([1, 2, 3])).segment(IMAGE).labels,  # type: ignore[arg-type]
+        indices + 1,
+    )
+
+
+def test_labels_have_names(weights: Make) -> None:
+    folder = weights("mask2former", task="instance", num_labels=3)
+    model = FolderSegmenter(folder)
+    assert model.names == {}
+    model.use_categories([Category(30, "a"), Category(10, "b"), Category(20, "c")])
+    assert model.names == {30: "a", 10: "b", 20: "c"}
+    named = weights("mask2former", task="instance", num_labels=2, id2label={0: "dog", 1: "cat"})
+    assert FolderSegmenter(named).names == {0: "dog", 1: "cat"}
+    assert FolderSegmenter(named, category_ids=[5, 3]).names == {5: "dog", 3: "cat"}
+    assert FolderSegmenter(named, task="entity").names == {}
+
+
+def test_thresholds_of_panoptic_results_can_be_given(weights: Make) -> None:
+    folder = weights("mask2former", task="panoptic", num_labels=4, things=[0, 1])
+    every = FolderSegmenter(folder, object_threshold=0.0, overlap_threshold=0.0)
+    assert len(every.segment(IMAGE).masks) > 0
+    assert len(FolderSegmenter(folder, object_threshold=1.0).segment(IMAGE).masks) == 0
 
 
 def test_entity_models_need_no_categories(weights: Make) -> None:

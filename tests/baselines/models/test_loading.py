@@ -127,3 +127,26 @@ def test_a_full_disk_is_an_os_error(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError):
         save_model(model, tmp_path / "file" / "inside")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"queries": 60_000, "hidden_size": 4096, "ffn": 8192},
+        {"pixel_ffn": 60_000, "pixel_size": 16_384},
+        {
+            "backbone_config": {
+                "model_type": "swin",
+                "window_size": 300,
+                "embed_dim": 24,
+                "num_heads": [1, 1, 1, 1],
+            }
+        },
+    ],
+)
+def test_a_configuration_of_more_than_the_file_holds(folder: Path, fields: dict[str, Any]) -> None:
+    """A few words of it would ask for gigabytes."""
+    rewrite(folder, **fields)
+    with pytest.raises(InputError, match="the file holds") as error:
+        load_model(folder)
+    assert kinds(error) == {"model.extent"}

@@ -62,6 +62,8 @@ def test_every_weight_has_a_gradient(name: str, backbone: str) -> None:
     found = model(pixels(2, views_of(name)))
     decoders = [one for one in (found.image, found.batch) if one is not None]
     tensors = [tensor for one in decoders for tensor in (*one.logits, *one.masks)]
+    if found.identities is not None:
+        tensors += [found.identities.views, found.identities.images]
     torch.stack([tensor.square().mean() for tensor in tensors]).sum().backward()
     without = [key for key, one in model.named_parameters() if one.grad is None or not one.grad.any()]
     assert without == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
+from entityseg.baselines.models import Decoded, SegmenterOutput
 from entityseg.baselines.training.criterion import Criterion
 from entityseg.baselines.training.matching import Truth, Weights, match
 from entityseg.baselines.training.sampling import sample_maps, sample_masks, uncertain_points, with_border
@@ -39,7 +40,7 @@ def decoded(seed: int, rows: int, views: int, *, queries: int = 7, classes: int 
         torch.randn(rows, queries, views, 8, 12, generator=generator, dtype=torch.float64) * 3
         for _ in range(stages)
     ]
-    return SimpleNamespace(
+    return Decoded(
         logits=tuple(one.requires_grad_() for one in logits),
         masks=tuple(one.requires_grad_() for one in masks),
     )
@@ -94,7 +95,7 @@ def test_one_view_equals_transformers_at_the_same_points() -> None:
     torch.manual_seed(5)
     theirs = transformers_loss(found, targets)
     torch.manual_seed(5)
-    ours = criterion()(SimpleNamespace(image=found, batch=None), targets, (32, 48), torch.default_generator)
+    ours = criterion()(SegmenterOutput(image=found, batch=None), targets, (32, 48), torch.default_generator)
     for part, name, weight in (
         ("class", "loss_cross_entropy", 2),
         ("mask", "loss_mask", 5),
@@ -114,14 +115,16 @@ def test_gradients_equal_those_of_transformers() -> None:
     total = 2 * theirs["loss_cross_entropy"] + 5 * theirs["loss_mask"] + 5 * theirs["loss_dice"]
     expected = torch.autograd.grad(total, [found.logits[0], found.masks[0]])
     torch.manual_seed(1)
-    ours = criterion()(SimpleNamespace(image=found, batch=None), targets, (32, 48), torch.default_generator)
+    ours = criterion()(SegmenterOutput(image=found, batch=None), targets, (32, 48), torch.default_generator)
     for mine, their in zip(
         torch.autograd.grad(ours.total, [found.logits[0], found.masks[0]]), expected, strict=True
     ):
         torch.testing.assert_close(mine, their, rtol=1e-10, atol=1e-12)
 
 
-def plain_batch_loss(found, wanted: FakeTarget, seed: int) -> tuple[float, float, float]:
+def plain_batch_loss(
+    found: Decoded, wanted: FakeTarget, seed: int, *, joint: bool = False
+) -> tuple[float, float, float]:
     """One stage, one image, several views: the sums written out, with torch's own interpolation."""
     generator = torch.Generator().manual_seed(seed)
     logits, masks = found.logits[-1][0].detach(), found.masks[-1][0].detach()
@@ -154,6 +157,9 @@ def plain_batch_loss(found, wanted: FakeTarget, seed: int) -> tuple[float, float
     wanted_masks = torch.stack([wanted.masks[e] for e in order]).flatten(0, 1)
     where = uncertain_points(found_masks, POINTS, 3.0, 0.75, generator)
     x, t = values(found_masks[:, None], where)[:, 0], values(wanted_masks[:, None], where)[:, 0]
+    if joint:
+        x, t = ([torch.cat(list(entity)) for entity in one.view(len(order), -1, POINTS)] for one in (x, t))
+        x, t = torch.stack(x), torch.stack(t)
     bce = functional.binary_cross_entropy_with_logits(x, t, reduction="none").mean(1).sum() / len(order)
     s = x.sigmoid()
     dice = (1 - (2 * (s * t).sum(1) + 1) / (s.sum(1) + t.sum(1) + 1)).sum() / len(order)
@@ -164,15 +170,17 @@ def plain_batch_loss(found, wanted: FakeTarget, seed: int) -> tuple[float, float
     return functional.cross_entropy(logits, classes, weight).item(), bce.item(), dice.item()
 
 
+@pytest.mark.parametrize("joint", [False, True])
 @pytest.mark.parametrize("views", [1, 2, 5])
-def test_batch_level_equals_the_sums_written_out(views: int) -> None:
+def test_batch_level_equals_the_sums_written_out(views: int, joint: bool) -> None:
     found, wanted = decoded(7, rows=1, views=views, queries=5, stages=1), target(8, 3, views)
     # One entity is absent from the last view, where its mask is empty.
     if views > 1:
         wanted.masks[1, -1] = False
-    classes, mask, dice = plain_batch_loss(found, wanted, 11)
+    classes, mask, dice = plain_batch_loss(found, wanted, 11, joint=joint)
     generator = torch.Generator().manual_seed(11)
-    ours = criterion()(SimpleNamespace(image=None, batch=found), [wanted], (32, 48), generator)
+    output = SegmenterOutput(image=None, batch=found)
+    ours = criterion(joint_views=joint)(output, [wanted], (32, 48), generator)
     assert ours.parts["batch.class"].item() == pytest.approx(2 * classes, rel=1e-10)
     assert ours.parts["batch.mask"].item() == pytest.approx(5 * mask, rel=1e-10)
     assert ours.parts["batch.dice"].item() == pytest.approx(5 * dice, rel=1e-10)
@@ -186,9 +194,9 @@ def test_image_level_sees_only_the_entities_of_its_view_and_weighs_half() -> Non
         FakeTarget(wanted.labels[[0, 1, 3]], wanted.masks[[0, 1, 3], 1:]),
     ]
     alone = criterion()(
-        SimpleNamespace(image=image, batch=None), split, (32, 48), torch.Generator().manual_seed(0)
+        SegmenterOutput(image=image, batch=None), split, (32, 48), torch.Generator().manual_seed(0)
     )
-    both = SimpleNamespace(image=image, batch=batch)
+    both = SegmenterOutput(image=image, batch=batch)
     for factor in (0.5, 1.0):
         ours = criterion(image_level=factor)(both, [wanted], (32, 48), torch.Generator().manual_seed(0))
         for part in ("class", "mask", "dice"):
@@ -196,12 +204,23 @@ def test_image_level_sees_only_the_entities_of_its_view_and_weighs_half() -> Non
             assert ours.parts[f"image.{part}"].item() == pytest.approx(expected, rel=1e-12)
 
 
+def test_the_loss_is_the_mean_over_runs() -> None:
+    found, wanted = decoded(1, rows=2, views=2, stages=6), [target(2, 3, 2), target(3, 5, 2)]
+
+    def parts(runs: int) -> dict[str, torch.Tensor]:
+        output = SegmenterOutput(image=None, batch=replace(found, runs=runs))
+        return criterion()(output, wanted, (32, 48), torch.Generator().manual_seed(0)).parts
+
+    for name, part in parts(1).items():
+        assert parts(3)[name].item() == pytest.approx(part.item() / 3, rel=1e-12)
+
+
 @pytest.mark.parametrize("entities", [[0], [0, 0], [0, 3]])
 def test_images_without_entities_only_teach_no_object(entities: list[int]) -> None:
     rows = len(entities)
     found = decoded(1, rows=rows, views=2)
     targets = [target(row, n, 2) for row, n in enumerate(entities)]
-    ours = criterion()(SimpleNamespace(image=None, batch=found), targets, (32, 48))
+    ours = criterion()(SegmenterOutput(image=None, batch=found), targets, (32, 48))
     ours.total.backward()
     assert all(torch.isfinite(part) for part in ours.parts.values())
     assert found.masks[0].grad is not None
@@ -227,24 +246,24 @@ def test_a_perfect_answer_costs_next_to_nothing() -> None:
     masks = torch.where(wanted.masks, 8.0, -8.0)[None]
     logits = torch.full((1, 3, 4), -30.0)
     logits[0, range(3), wanted.labels] = 30
-    perfect = SimpleNamespace(logits=(logits,), masks=(masks,))
-    ours = criterion()(SimpleNamespace(image=None, batch=perfect), [wanted], (32, 48))
+    perfect = Decoded(logits=(logits,), masks=(masks,))
+    ours = criterion()(SegmenterOutput(image=None, batch=perfect), [wanted], (32, 48))
     assert ours.parts["batch.class"] < 1e-6
-    worst = SimpleNamespace(logits=(-logits,), masks=(-masks,))
-    theirs = criterion()(SimpleNamespace(image=None, batch=worst), [wanted], (32, 48))
+    worst = Decoded(logits=(-logits,), masks=(-masks,))
+    theirs = criterion()(SegmenterOutput(image=None, batch=worst), [wanted], (32, 48))
     assert ours.total < 0.05 * theirs.total
 
 
 def test_a_nan_passes_through_to_the_loss() -> None:
     found = decoded(1, rows=1, views=1, stages=1)
-    broken = SimpleNamespace(logits=found.logits, masks=(found.masks[0] * float("nan"),))
-    ours = criterion()(SimpleNamespace(image=broken, batch=None), [target(1, 3, 1)], (32, 48))
+    broken = Decoded(logits=found.logits, masks=(found.masks[0] * float("nan"),))
+    ours = criterion()(SegmenterOutput(image=broken, batch=None), [target(1, 3, 1)], (32, 48))
     assert torch.isnan(ours.total)
 
 
 def test_equal_generators_give_equal_losses_and_others_do_not() -> None:
     found, wanted = decoded(1, rows=1, views=2), target(2, 4, 2)
-    output = SimpleNamespace(image=None, batch=found)
+    output = SegmenterOutput(image=None, batch=found)
 
     def total(seed: int) -> float:
         return criterion()(output, [wanted], (32, 48), torch.Generator().manual_seed(seed)).total.item()

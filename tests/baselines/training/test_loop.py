@@ -55,7 +55,7 @@ def kill_before(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     monkeypatch.setattr(Stepper, "_seed", dying)
 
 
-@pytest.mark.parametrize("family", ["cropformer", "mask2former"])
+@pytest.mark.parametrize("family", ["cropformer", "mask2former", "vita"])
 def test_killed_and_resumed_equals_uninterrupted_bit_for_bit(
     small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: str
 ) -> None:

@@ -159,10 +159,11 @@ def test_a_batch_is_padded_behind_and_masks_with_it(dataset: Dataset) -> None:
     assert padded.size == (64, 64)
 
 
-def test_workers_give_what_the_process_itself_gives(dataset: Dataset) -> None:
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_workers_give_what_the_process_itself_gives(dataset: Dataset, workers: int) -> None:
     views = EntityViews(pickle.loads(pickle.dumps(dataset)), AUGMENTATIONS["cropformer"], seed=7)
     keys = [[(0, 3)], [(2, 3), (1, 3)]]
-    loaded = list(DataLoader(views, batch_sampler=keys, num_workers=2, collate_fn=views.collate))
+    loaded = list(DataLoader(views, batch_sampler=keys, num_workers=workers, collate_fn=views.collate))
     for batch, wanted in zip(loaded, keys, strict=True):
         own = views.collate([views[key] for key in wanted])
         assert torch.equal(batch.pixel_values, own.pixel_values)
