@@ -106,9 +106,8 @@ def claim(folder: Path, config: TrainingConfig, trajectory: str) -> Outcome | No
             result = parse_json_file(folder / RESULT)
             return Outcome("finished", result["steps"], folder, result["figures"])
     elif folder.is_dir() and any(folder.iterdir()):
-        raise usage_error(
-            "training.out", "the folder is not empty, and holds no training", remedy, file=str(folder)
-        )
+        message = "the folder is not empty, and holds no training"
+        raise usage_error("training.out", message, "Choose another folder.", file=str(folder))
     value = {"sha256": config.digest(), "trajectory": trajectory, "config": config.resolved()}
     write_json(settings, {**value, "environment": environment()}, indent=True)
     return None
