@@ -202,6 +202,7 @@ def test_half_precision_stays_finite(name: str, backbone: str) -> None:
     assert all(one.grad is None or one.grad.isfinite().all() for one in model.parameters())
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_the_compiler_finds_no_break() -> None:
     model = make("cropformer", decoder_layers=1)
