@@ -139,16 +139,14 @@ def compute(
     common.load_masks()
     from entityseg.stats.dataset.choices import DatasetChoices
     from entityseg.stats.dataset.compute import compute as compute_statistics
-    from entityseg.stats.dataset.compute import open_dataset
     from entityseg.stats.shape import ShapeChoices
 
     shape = ShapeChoices(perimeter.value, holes, parts.value, hull.value)
-    opened = open_dataset(data, format=from_, split=split, image_root=images, sources=sources)
-    common.print_findings(opened.dataset.warnings)
     found = compute_statistics(
-        opened, out, choices=DatasetChoices(stuff.value, crowd.value, shape), hashes=hash_,
-        class_density=class_density, against=against or (), bootstrap=bootstrap, seed=seed,
-        shard_size=shard_size, jobs=jobs, overwrite=overwrite, progress=common.progress,
+        data, out, format=from_, split=split, image_root=images, sources=sources,
+        choices=DatasetChoices(stuff.value, crowd.value, shape), hashes=hash_, class_density=class_density,
+        against=against or (), bootstrap=bootstrap, seed=seed, shard_size=shard_size, jobs=jobs,
+        overwrite=overwrite, progress=common.progress, warn=common.print_findings,
     )  # fmt: skip
     if as_json:
         common.print_json(found.to_json())

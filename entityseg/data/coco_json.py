@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from entityseg.data import _scan, coco_slow
 from entityseg.data.coco_records import Records, join
 from entityseg.data.coco_scan import Scanned, Wanted, scan_list
 from entityseg.data.json_file import is_integer, map_file, parse_json, parse_json_file, require_type
+from entityseg.data.json_lists import is_list, parse_spans, top_spans
 from entityseg.data.records import Category, Dataset, ImageId, ImageRecord
 from entityseg.errors import Findings
 from entityseg.masks.size import size_problem
@@ -37,7 +36,7 @@ def read_coco(path: str | Path, *, image_root: Path | None = None) -> Dataset:
     path = Path(path)
     mapped, text = map_file(path)
     findings = Findings(str(path))
-    scanned = _scan_file(text, mapped)
+    scanned = _scan_file(text)
     records: Records | None = None
     if scanned is not None:
         top, annotated = scanned
@@ -73,50 +72,32 @@ def read_coco(path: str | Path, *, image_root: Path | None = None) -> Dataset:
     )
 
 
-def _scan_file(text: NDArray[np.uint8], mapped: mmap.mmap) -> tuple[dict[str, Any], Scanned] | None:
+def _scan_file(text: NDArray[np.uint8]) -> tuple[dict[str, Any], Scanned] | None:
     """Return the top-level values but `annotations`, and what those were scanned to; None for the slow reader."""
-    p = 3 if mapped[:3] == b"\xef\xbb\xbf" else 0
-    while p < len(text) and text[p] in b" \t\r\n":
-        p += 1
-    if p >= len(text) or text[p] != _scan.OPEN_OBJECT:
+    annotations: Scanned | None = None
+
+    def end_of(name: str, start: int) -> int:
+        nonlocal annotations
+        if name != "annotations":
+            return int(_scan.value_end(text, start))
+        annotations = scan_list(text, start, _ANNOTATIONS) if text[start] == _scan.OPEN_LIST else None
+        return -1 if annotations is None else annotations.end
+
+    spans = top_spans(text, end_of)
+    if spans is None or annotations is None:
         return None
-    spans: dict[str, tuple[int, int]] = {}
-    annotations = None
-    p += 1
-    while True:
-        start, stop, p = _scan.key(text, p)
-        if start < 0 or p >= len(text):
-            return None
-        name = mapped[start:stop].decode("ascii")
-        if name == "annotations":
-            if text[p] == _scan.OPEN_LIST and annotations is None:
-                annotations = scan_list(text, p, _ANNOTATIONS)
-            if annotations is None or annotations.end <= p:
-                return None
-            p = annotations.end
-        else:
-            end = int(_scan.value_end(text, p))
-            if end < 0 or name in spans:
-                return None
-            spans[name] = p, end
-            p = end
-        while p < len(text) and text[p] in b" \t\r\n":
-            p += 1
-        if p >= len(text) or text[p] not in (_scan.COMMA, _scan.CLOSE_OBJECT):
-            return None
-        p += 1
-        if text[p - 1] == _scan.CLOSE_OBJECT:
-            break
-    if mapped[p:].strip() or annotations is None:
-        return None
-    try:
-        return {name: orjson.loads(mapped[start:stop]) for name, (start, stop) in spans.items()}, annotations
-    except orjson.JSONDecodeError:
-        return None
+    del spans["annotations"]
+    top = parse_spans(text, spans, ("images",))
+    return None if top is None else (top, annotations)
 
 
 def read_images(value: Any, findings: Findings) -> list[ImageRecord]:
-    """Read the `images` of a COCO-like JSON; problems are added to `findings`, and their records left out."""
+    """Read the `images` of a COCO-like JSON; problems are added to `findings`, and their records left out.
+
+    Args:
+        value: the list, or a `JsonList`.
+        findings: where problems go.
+    """
     images: list[ImageRecord] = []
     seen: dict[ImageId, int] = {}
     for i, record in _objects(value, "images", findings):
@@ -206,7 +187,7 @@ def is_thing(record: Mapping[str, Any]) -> bool | None:
 
 def _objects(value: Any, name: str, findings: Findings) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the objects of a list with their positions; what is none is a finding."""
-    if not isinstance(value, list):
+    if not is_list(value):
         message = f"`{name}` must be a list" if value is not None else f"the file has no `{name}`"
         findings.add("json.shape", message, "Check that this is a COCO-like file.", field=name)
         return

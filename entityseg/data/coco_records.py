@@ -26,7 +26,7 @@ class Records:
 
     Attributes:
         offsets: int64 [images + 1], rows of each image.
-        positions: int64 [n], index of each row's record in the file's list.
+        positions: index of each of the n rows' records in the file's list.
         ids, category_ids: int64 [n]; -1 where absent.
         iscrowd: bool [n].
         scores: float64 [n], None if not asked for.
@@ -36,7 +36,7 @@ class Records:
     """
 
     offsets: Int64Array
-    positions: Int64Array
+    positions: Sequence[int] | Int64Array
     ids: Int64Array
     category_ids: Int64Array
     iscrowd: NDArray[np.bool_]
@@ -75,11 +75,13 @@ def join(
     n = len(index)
     # Most files stand image by image, and then no column is copied.
     in_order = bool((index[1:] >= index[:-1]).all())
-    order = np.arange(n) if in_order else np.argsort(index, kind="stable")
-    offsets = np.searchsorted(index[order], np.arange(len(images) + 1)).astype(np.int64)
+    order = None if in_order else np.argsort(index, kind="stable")
 
     def grouped(column: NDArray[Any] | None) -> Any:
-        return column if column is None or in_order else column[order]
+        return column if column is None or order is None else column[order]
+
+    offsets = np.searchsorted(grouped(index), np.arange(len(images) + 1)).astype(np.int64)
+    positions = range(n) if order is None else order
 
     source = EncodedSource(
         text=text,
@@ -88,7 +90,7 @@ def join(
         offsets=offsets,
         sizes=sizes,
         escaped=True,
-        positions=order,
+        positions=positions,
         list_name=wanted.list_name,
         file=file,
         spans=grouped(found.spans),
@@ -96,7 +98,7 @@ def join(
     )
     return Records(
         offsets=offsets,
-        positions=order,
+        positions=positions,
         ids=grouped(found.ids),
         category_ids=grouped(found.category_ids),
         iscrowd=grouped(found.crowd == 1),

@@ -42,7 +42,7 @@ class EncodedSource:
         offsets: int64 [images + 1], the rows of each image.
         sizes: (height, width) of each image.
         escaped: backslashes are doubled, as in a JSON file.
-        positions: int64 [rows], index of each row's record in the file's list, for error messages.
+        positions: index of each row's record in the file's list, for error messages.
         list_name: name of that list, such as `annotations`.
         file: path of the file, for error messages.
         spans: int64 [rows, 2], where each whole JSON record lies, 0 to 0 for one without extras; None if they are
@@ -57,7 +57,7 @@ class EncodedSource:
     offsets: Int64Array
     sizes: Sequence[Size]
     escaped: bool
-    positions: Int64Array
+    positions: Sequence[int] | Int64Array
     list_name: str
     file: str | None
     spans: Int64Array | None = None

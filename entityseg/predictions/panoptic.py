@@ -16,7 +16,8 @@ from entityseg.data.formats import _png_files as png
 from entityseg.data.formats._panoptic_records import read_segments
 from entityseg.data.formats._png_source import PngSource
 from entityseg.data.formats.coco_panoptic import FILE_NAME, FOLDER_NAME, png_folders
-from entityseg.data.json_file import parse_json_file, require_there, require_type
+from entityseg.data.json_file import require_there, require_type
+from entityseg.data.json_lists import parse_lists
 from entityseg.data.peek import peek
 from entityseg.data.records import Dataset
 from entityseg.errors import Finding, Findings, InputError
@@ -47,7 +48,7 @@ def read_panoptic_predictions(
     file = _json_of(Path(path))
     if peek(file) in ("list", "instances"):
         return read_rle_records(file, gt)
-    top = require_type(parse_json_file(file), dict, "the file", str(file))
+    top = require_type(parse_lists(file, ("annotations",)), dict, "the file", str(file))
     findings = Findings(str(file))
     segments = read_segments(top.get("annotations"), gt.images, gt.categories, findings)
     findings.raise_errors()

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Sequence
 
 from entityseg.data.records import Category
+from entityseg.stats.dataset.occurrences import Occurrences
 from entityseg.stats.dataset.schema import Cell, Column, Distribution, StatTable
 from entityseg.stats.dataset.zipf import fit_zipf
 
 # The release's names for what has no class of its own.
 UNKNOWN, BLUR, OTHER = "unknown", "blur", "_ot"
-Columns = Mapping[str, NDArray[Any]]
 _KINDS: dict[bool | None, str] = {True: "thing", False: "stuff", None: "not said"}
 _COUNTS = (
     Column("entities"),
@@ -24,50 +20,21 @@ _COUNTS = (
 )
 
 
-def occurrences(batches: Iterable[Columns]) -> dict[str, NDArray[np.int64]]:
-    """Return one row for each category of each image: columns image, category_id, entities and pixels, int64.
-
-    Args:
-        batches: columns image, category_id and area of the rows that count as entities; no image is in two batches.
-
-    >>> rows = {"image": np.array([0, 0, 0]), "category_id": np.array([7, 2, 7]), "area": np.array([1, 2, 4])}
-    >>> {name: column.tolist() for name, column in occurrences([rows]).items()}
-    {'image': [0, 0], 'category_id': [2, 7], 'entities': [1, 2], 'pixels': [2, 5]}
-    """
-    found: list[NDArray[np.int64]] = [np.empty((4, 0), np.int64)]
-    for rows in batches:
-        pairs = np.stack([rows["image"], rows["category_id"]])
-        pairs, place, entities = np.unique(pairs, axis=1, return_inverse=True, return_counts=True)
-        pixels = np.zeros(len(entities), np.int64)
-        np.add.at(pixels, place.ravel(), rows["area"])
-        found.append(np.stack([*pairs, entities, pixels]))
-    joined = np.concatenate(found, axis=1)
-    return dict(zip(("image", "category_id", "entities", "pixels"), joined, strict=True))
-
-
-def category_table(categories: Sequence[Category], occurring: Columns) -> StatTable:
+def category_table(categories: Sequence[Category], occurring: Occurrences) -> StatTable:
     """Return the table `categories`: every category of the dataset, the most frequent first.
 
     Args:
         categories: of the dataset; ids that it does not name become rows without a name.
-        occurring: what `occurrences` gave.
+        occurring: how often categories occur.
     """
     columns = (
         Column("category_id"), Column("name"), Column("kind", about="thing, stuff, or not said"),
         Column("supercategory"), *_COUNTS, Column("images", about="images with at least one"),
     )  # fmt: skip
     named = {category.id: category for category in categories}
-    used, place, images = np.unique(occurring["category_id"], return_inverse=True, return_counts=True)
-    counts, pixels = np.zeros((2, len(used)), np.int64)
-    np.add.at(counts, place, occurring["entities"])
-    np.add.at(pixels, place, occurring["pixels"])
-    found = {
-        one: numbers
-        for one, *numbers in zip(
-            used.tolist(), counts.tolist(), pixels.tolist(), images.tolist(), strict=True
-        )
-    }
-    all_entities, all_pixels = int(counts.sum()), int(pixels.sum())
+    counted = (column.tolist() for column in (occurring.entities, occurring.pixels, occurring.images))
+    found = dict(zip(occurring.ids.tolist(), zip(*counted, strict=True), strict=True))
+    all_entities, all_pixels = int(occurring.entities.sum()), int(occurring.pixels.sum())
     rows: list[tuple[Cell, ...]] = []
     for one in {**named, **found}:
         category = named.get(one)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from entityseg.data.loading import choose, load
 from entityseg.data.records import Dataset
 from entityseg.data.shards import cut
 from entityseg.data.threads import Progress, no_progress
-from entityseg.errors import InputError, usage_error
+from entityseg.errors import Findings, InputError, usage_error
 from entityseg.stats.dataset.choices import DatasetChoices
 from entityseg.stats.dataset.claim import SHARDS, claimed, job_of, versions
 from entityseg.stats.dataset.duplicates import hashed_set
@@ -19,7 +19,7 @@ from entityseg.stats.dataset.exports import write_exports
 from entityseg.stats.dataset.measuring import join_class_density, measure_shards, summed_density
 from entityseg.stats.dataset.schema import ENTITIES, IMAGES, Identity, Statistics, write_statistics
 from entityseg.stats.dataset.sources import find_sources, read_sources, with_sources
-from entityseg.stats.dataset.store import join_tables, read_columns
+from entityseg.stats.dataset.store import join_tables, read_batches
 from entityseg.stats.dataset.summary import summarise
 
 SHARD_SIZE = 128
@@ -62,6 +62,8 @@ def open_dataset(
     """
     reading = choose(path, format=format, split=split)
     dataset = load(path, format=format, split=split, check=False, image_root=image_root)
+    # Areas are measured, so the file's own need not be in memory.
+    dataset = replace(dataset, file_areas=None)
     file = find_sources(dataset) if sources is None else Path(sources)
     if file is not None:
         try:
@@ -91,6 +93,7 @@ def compute(
     jobs: int | None = None,
     overwrite: bool = False,
     progress: Progress = no_progress,
+    warn: Callable[[Findings], None] | None = None,
 ) -> Statistics:
     """Measure a dataset into a folder: Parquet tables, `statistics.json`, and each table as CSV and LaTeX.
 
@@ -110,34 +113,40 @@ def compute(
         jobs: images measured side by side; all cores if not given.
         overwrite: throw away another job in the folder.
         progress: wraps the images as (iterable, total, label).
+        warn: called with what the reader found, before anything is measured.
 
     Raises:
         UsageError: the folder holds something else, another process is at work in it, or hashes are missing that
             `against` needs.
         InputError: masks are malformed; the problems of all images are listed, and good images are not done again.
     """
-    if not isinstance(data, Opened):
-        data = open_dataset(data, format=format, split=split, image_root=image_root, sources=sources)
+    opened = data
+    if not isinstance(opened, Opened):
+        opened = open_dataset(opened, format=format, split=split, image_root=image_root, sources=sources)
+    if warn is not None:
+        warn(opened.dataset.warnings)
     chosen = choices or DatasetChoices()
     if against and not hashes:
         message = "images are compared by their perceptual hashes"
         raise usage_error("stats.against", message, "Add `--hash`.", field="--against")
     others = [hashed_set(Path(one)) for one in against]
     folder = Path(out)
-    job = job_of(data.dataset, chosen, hashes, class_density, shard_size)
+    job = job_of(opened.dataset, chosen, hashes, class_density, shard_size)
     with claimed(folder, job, overwrite=overwrite):
-        shards = cut(len(data.dataset), shard_size, folder / SHARDS, "")
+        shards = cut(len(opened.dataset), shard_size, folder / SHARDS, "")
         todo = [shard for shard in shards if not shard.is_whole()]
-        measured = measure_shards(data.dataset, todo, chosen, hashes, class_density, jobs)
+        measured = measure_shards(opened.dataset, todo, chosen, hashes, class_density, jobs)
         for _ in progress(measured, sum(len(shard.units) for shard in todo), "measuring"):
             pass
         for name in (IMAGES, ENTITIES):
             join_tables((shard.path / name for shard in shards), folder / name)
         join_class_density(shards, folder, wanted=class_density)
-        identity = _identity(data, chosen, folder, bootstrap, seed)
-        density = summed_density(shards)
+        identity = _identity(opened, chosen, folder, bootstrap, seed)
+        categories = opened.dataset.categories
+        # The tables say the rest: an index of all masks need not be in memory beside them.
+        del opened, measured
         statistics = summarise(
-            folder, data.dataset.categories, identity, density, others=others, threads=jobs
+            folder, categories, identity, summed_density(shards), others=others, threads=jobs
         )
         write_exports(folder, statistics)
         write_statistics(folder, statistics)
@@ -147,8 +156,9 @@ def compute(
 def _identity(opened: Opened, choices: DatasetChoices, folder: Path, bootstrap: int, seed: int) -> Identity:
     dataset = opened.dataset
     digest = hashlib.sha256()
-    for one in read_columns(folder / IMAGES, ("digest",))["digest"]:
-        digest.update(one)
+    for columns in read_batches(folder / IMAGES, ("digest",)):
+        for one in columns["digest"]:
+            digest.update(one)
     return Identity(
         name=_name(opened),
         path=str(opened.path),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entityseg.data.records import Category
+from entityseg.stats.dataset.occurrences import Occurrences
 from entityseg.stats.dataset.schema import Cell, Column, StatTable
 
 SHOWN = 50
@@ -16,35 +17,28 @@ SHOWN = 50
 LEAST_IMAGES = 10
 
 
-def cooccurrence(occurring: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def cooccurrence(occurring: Occurrences) -> dict[str, NDArray[Any]]:
     """Return the columns of `cooccurrence.parquet`: pairs of categories a < b with an image in common.
 
     `expected` is the number of common images if the two were independent, n_a n_b / n over the n images that have any
     entity; `lift` is `images / expected` and `pmi` its logarithm to base 2 (Church and Hanks 1990).
 
-    Args:
-        occurring: columns image and category_id, one row for each category of each image.
-
-    >>> found = cooccurrence({"image": np.array([0, 0, 1, 2]), "category_id": np.array([5, 9, 5, 9])})
+    >>> from entityseg.stats.dataset.occurrences import occurrences
+    >>> image, category_id = np.array([0, 0, 1, 2]), np.array([5, 9, 5, 9])
+    >>> found = cooccurrence(occurrences([{"image": image, "category_id": category_id, "area": np.ones(4, int)}]))
     >>> found["images"].tolist(), found["lift"].tolist()
     ([1], [0.75])
     """
-    from scipy.sparse import csr_array, triu
+    from scipy.sparse import triu
 
-    images, row = np.unique(occurring["image"], return_inverse=True)
-    categories, column = np.unique(occurring["category_id"], return_inverse=True)
-    matrix = csr_array(
-        (np.ones(len(row), np.int64), (row, column)), shape=(max(len(images), 1), max(len(categories), 1))
-    )
-    common = triu(matrix.T @ matrix, k=1).tocoo()
+    common = triu(occurring.together, k=1).tocoo()
     order = np.lexsort((common.col, common.row))
     a, b, together = common.row[order], common.col[order], common.data[order]
-    alone = np.bincount(column, minlength=1)
-    expected = alone[a] * alone[b] / max(len(images), 1)
+    expected = occurring.images[a] * occurring.images[b] / max(occurring.n_images, 1)
     lift = together / expected
     return {
-        "category_a": categories[a],
-        "category_b": categories[b],
+        "category_a": occurring.ids[a],
+        "category_b": occurring.ids[b],
         "images": together,
         "expected": expected,
         "lift": lift,

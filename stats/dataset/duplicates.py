@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from entityseg.errors import usage_error
 from entityseg.masks.runlengths import Int64Array
 from entityseg.stats.dataset.schema import IMAGES, Cell, Column, StatTable, read_statistics
-from entityseg.stats.dataset.store import read_columns
+from entityseg.stats.dataset.store import StoredColumns
 
 # Bits in which the hashes of two versions of a picture may differ; unrelated pictures differ in 32 on average.
 NEAR = 6
@@ -123,8 +123,9 @@ def hashed_set(folder: Path) -> HashedSet:
         InputError: there are no statistics, or they are damaged.
         UsageError: they were computed without hashes.
     """
-    images = read_columns(folder / IMAGES, ("image", "file_name", "width", "height", "picture", "hash"))
-    if len(images["image"]) and not any(images["picture"].tolist()):
+    images = StoredColumns(folder / IMAGES)
+    pictures = images["picture"].tolist()
+    if pictures and not any(pictures):
         message = "these statistics were computed without hashes"
         remedy = "Run `entityseg stats compute` on that set with `--hash`."
         raise usage_error("stats.against", message, remedy, file=str(folder))
@@ -134,26 +135,41 @@ def hashed_set(folder: Path) -> HashedSet:
 def duplicate_table(own: HashedSet, others: Sequence[HashedSet] = ()) -> StatTable:
     """Return the table `duplicates`: groups of near images of which at least one is of the own set."""
     sets = [own, *others]
-    starts = np.cumsum([0] + [len(one.images["image"]) for one in sets]).tolist()
-    hashes = [value for one in sets for value in one.images["hash"].tolist()]
+    hashes_of = [one.images["hash"].tolist() for one in sets]
+    starts = np.cumsum([0, *map(len, hashes_of)]).tolist()
+    hashes = [value for values in hashes_of for value in values]
     groups = [group for group in group_duplicates(hashes) if group.members[0] < starts[1]]
+    described = _described(
+        sets, starts, np.array([one for group in groups for one in group.members], np.int64)
+    )
     rows: list[tuple[Cell, ...]] = []
     for number, group in enumerate(groups):
         across = group.members[-1] >= starts[1]
         for member, distance in zip(group.members, group.distances, strict=True):
-            which = int(np.searchsorted(starts, member, side="right")) - 1
-            image, width, height = (
-                int(sets[which].images[key][member - starts[which]]) for key in ("image", "width", "height")
-            )
-            file_name = sets[which].images["file_name"][member - starts[which]]
-            rows.append((number, across, sets[which].name, image, file_name, width, height, distance))
+            rows.append((number, across, *described[member], distance))
     columns = (
         Column("group"), Column("across", about="whether images of several sets are in the group"), Column("set"),
         Column("image", about="position in its dataset"), Column("file_name"), Column("width", "pixels"),
         Column("height", "pixels"), Column("distance", "bits", "in which its hash differs from the group's first"),
     )  # fmt: skip
-    hashed = sum(value is not None for value in own.images["hash"].tolist())
+    hashed = sum(value is not None for value in hashes_of[0])
     note = f"Perceptual hashes of {hashed} images that differ in at most {NEAR} of 64 bits."
     if not any(own.images["picture"].tolist()):
         note = "Not looked for: `--hash` reads the images."
     return StatTable("duplicates", "Images that are nearly the same", columns, tuple(rows), note)
+
+
+def _described(
+    sets: Sequence[HashedSet], starts: Sequence[int], members: Int64Array
+) -> dict[int, tuple[Cell, ...]]:
+    """Return set, image, file_name, width and height of images by their positions in all sets together."""
+    which = np.searchsorted(starts, members, side="right") - 1
+    found: dict[int, tuple[Cell, ...]] = {}
+    for number, one in enumerate(sets):
+        mine = members[which == number]
+        cells = (
+            one.images[name][mine - starts[number]].tolist()
+            for name in ("image", "file_name", "width", "height")
+        )
+        found.update((member, (one.name, *rest)) for member, *rest in zip(mine.tolist(), *cells, strict=True))
+    return found

@@ -34,9 +34,12 @@ def averages_of(images: Mapping[str, NDArray[Any]]) -> DatasetAverages:
     table = DatasetAverages()
     names = ["width", "height", "entities", "covered"]
     names += [f"{name}_{what}" for what in ("sum", "count") for name in AVERAGED]
-    rows = np.stack([images[name] for name in names], axis=1, dtype=np.float64)
-    for index, row in zip(images["image"].tolist(), rows, strict=True):
-        table.add(index, row)
+    index = images["image"].tolist()
+    rows = np.empty((len(index), len(names)))
+    for k, name in enumerate(names):
+        rows[:, k] = images[name]
+    for one, row in zip(index, rows, strict=True):
+        table.add(one, row)
     return table
 
 
@@ -84,7 +87,7 @@ def _table1(
         Column("excluded", about="those left out because the figure is not defined for them"),
         Column("about", about="definition"),
     )
-    n, entities = len(images["image"]), int(images["entities"].sum())
+    n, entities = len(images["entities"]), int(images["entities"].sum())
     most = int(images["entities"].max()) if n else None
     rows: list[tuple[Cell, ...]] = []
 
@@ -108,9 +111,9 @@ def _table1(
     rows.append(("entities max", "most", True, most, None, None, "", n, 0, "most entities of an image"))
     for figure in ("convexity", "simplicity"):
         about = SHAPE_COLUMNS[figure][1]
-        defined = int(images[f"{figure}_count"].sum())
+        counts = images[f"{figure}_count"]
+        defined, with_mean = int(counts.sum()), int((counts > 0).sum())
         add(figure, "entities", True, "", defined, entities - defined, about)
-        with_mean = int((images[f"{figure}_count"] > 0).sum())
         add(figure, "images", False, "", with_mean, n - with_mean, f"mean of the images' means; {about}")
     add("valid area", "images", True, "", n, 0, "share of an image's pixels that is annotated")
     rows.append(
@@ -130,12 +133,13 @@ def _shape(
         Column("excluded", about="entities without a defined value, or images without any"), Column("about"),
     )  # fmt: skip
     rows: list[tuple[Cell, ...]] = []
+    entities = int(images["entities"].sum())
     for name in AVERAGED:
         unit, about = SHAPE_COLUMNS[name]
         counts = images[f"{name}_count"]
         defined, with_mean = int(counts.sum()), int((counts > 0).sum())
         for average, count, all_ in (
-            ("entities", defined, int(images["entities"].sum())),
+            ("entities", defined, entities),
             ("images", with_mean, len(counts)),
         ):
             cells = _cells(f"{name}/{average}", values, intervals)

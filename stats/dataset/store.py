@@ -101,8 +101,30 @@ def read_columns(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
         MissingFileError: there is no such file.
         InputError: it is no such table, or damaged.
     """
-    table = _open(path)
-    return {name: _as_numpy(_read(table, [name])[name]) for name in names}
+    stored = StoredColumns(path)
+    return {name: stored[name] for name in names}
+
+
+class StoredColumns(Mapping[str, NDArray[Any]]):
+    """The columns of a table by name, as `read_columns`; each is read when it is asked for, and none is kept."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the table.
+
+        Raises:
+            MissingFileError: there is no such file.
+            InputError: it is no such table, or damaged; also when a column is read.
+        """
+        self._table = _open(path)
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return _as_numpy(_read(self._table, [name])[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(schemas()[self._table.path.name].names)
+
+    def __len__(self) -> int:
+        return len(schemas()[self._table.path.name])
 
 
 def read_batches(path: Path, names: Sequence[str]) -> Iterator[dict[str, NDArray[Any]]]:

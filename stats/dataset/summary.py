@@ -1,4 +1,4 @@
-"""All tables and distributions of a folder of measurements; entities are read shard by shard, for they are many."""
+"""All tables and distributions of a folder of measurements, read part by part: entities by rows, images by columns."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from entityseg.data.records import Category
 from entityseg.masks.runlengths import Int64Array
-from entityseg.stats.dataset.classes import category_table, kind_table, occurrences, zipf_table
+from entityseg.stats.dataset.classes import category_table, kind_table, zipf_table
 from entityseg.stats.dataset.cooccurrence import cooccurrence, cooccurrence_tables
 from entityseg.stats.dataset.duplicates import HashedSet, duplicate_table
-from entityseg.stats.dataset.image import AVERAGED
+from entityseg.stats.dataset.occurrences import occurrences
 from entityseg.stats.dataset.overview import Intervals, averages_of, overview_tables
 from entityseg.stats.dataset.schema import (
     COOCCURRENCE,
@@ -28,7 +28,7 @@ from entityseg.stats.dataset.spread import (
     entity_distributions,
     image_distributions,
 )
-from entityseg.stats.dataset.store import read_batches, read_columns, schemas, write_table
+from entityseg.stats.dataset.store import StoredColumns, read_batches, write_table
 from entityseg.stats.dataset.violations import exclusion_table, source_tables, violation_tables
 
 
@@ -54,8 +54,7 @@ def summarise(
     Raises:
         InputError: a table is missing or damaged.
     """
-    skipped = {"image_id", "digest", *(f"{name}_mean" for name in AVERAGED)}
-    images = read_columns(folder / IMAGES, [name for name in schemas()[IMAGES].names if name not in skipped])
+    images = StoredColumns(folder / IMAGES)
     tables = overview_tables(images, *_averages(images, identity, threads))
     distributions = image_distributions(images)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from entityseg.report.overlay import draw
 from entityseg.stats.dataset.choices import DatasetChoices
 from entityseg.stats.dataset.compute import open_dataset
 from entityseg.stats.dataset.schema import ENTITIES, Identity
-from entityseg.stats.dataset.store import read_columns
+from entityseg.stats.dataset.store import read_batches
 from entityseg.stats.dataset.units import units_of
 
 # Smaller ones are blots whose shape is that of their pixels.
@@ -66,28 +67,34 @@ def choose_examples(folder: str | Path, count: int = 6) -> tuple[list[Example], 
     names = (
         "image", "file_name", "annotation_id", "counted", "bbox_width", "bbox_height", "convexity", "simplicity",
     )  # fmt: skip
-    columns = read_columns(Path(folder) / ENTITIES, names)
+    most: list[Example] = []
+    least: list[Example] = []
+    start = 0
+    for columns in read_batches(Path(folder) / ENTITIES, names):
+        # What is chosen of all is chosen of any part that has it, so the others of a part need not be kept.
+        ranked = sorted([*most, *least, *_candidates(columns, start)], key=_rank)
+        most = _one_an_image(ranked, count)
+        shown = set(most)
+        least = _one_an_image([one for one in reversed(ranked) if one not in shown], count)
+        start += len(columns["image"])
+    return most, least
+
+
+def _candidates(columns: Mapping[str, NDArray[Any]], start: int) -> list[Example]:
+    """Return the entities of a part of the table that may be shown; the part begins at row `start` with an image."""
     large = np.minimum(columns["bbox_width"], columns["bbox_height"]) >= LEAST_SIDE
     known = ~np.isnan(columns["convexity"]) & ~np.isnan(columns["simplicity"])
     rows = np.flatnonzero(columns["counted"].astype(bool) & large & known)
-    order = rows[np.lexsort((rows, columns["simplicity"][rows], columns["convexity"][rows]))]
-    images = columns["image"]
+    positions = rows - np.searchsorted(columns["image"], columns["image"][rows])
+    names = "image", "annotation_id", "file_name", "convexity", "simplicity"
+    image, *rest = (columns[name][rows].tolist() for name in names)
+    return [
+        Example(*one) for one in zip((rows + start).tolist(), image, positions.tolist(), *rest, strict=True)
+    ]
 
-    def examples(ranked: NDArray[np.int64]) -> list[Example]:
-        chosen = _one_an_image(ranked, images, count)
-        return [
-            Example(
-                int(row), int(images[row]), int(row - np.searchsorted(images, images[row])),
-                int(columns["annotation_id"][row]), str(columns["file_name"][row]),
-                float(columns["convexity"][row]), float(columns["simplicity"][row]),
-            )
-            for row in chosen
-        ]  # fmt: skip
 
-    most = examples(order)
-    shown = {example.row for example in most}
-    least = examples(np.array([row for row in order[::-1] if row not in shown], np.int64))
-    return most, least
+def _rank(example: Example) -> tuple[float, float, int]:
+    return example.convexity, example.simplicity, example.row
 
 
 def draw_examples(
@@ -129,17 +136,18 @@ def open_measured(identity: Identity) -> Dataset | None:
     return opened.dataset if same else None
 
 
-def _one_an_image(ranked: NDArray[np.int64], images: NDArray[np.int64], count: int) -> list[int]:
-    first: list[int] = []
-    rest: list[int] = []
+def _one_an_image(ranked: Sequence[Example], count: int) -> list[Example]:
+    """Return the first `count` in their order, of images that differ as far as there are enough of them."""
+    first: list[Example] = []
+    rest: list[Example] = []
     seen: set[int] = set()
-    for row in ranked.tolist():
-        (rest if int(images[row]) in seen else first).append(row)
-        seen.add(int(images[row]))
+    for one in ranked:
+        (rest if one.image in seen else first).append(one)
+        seen.add(one.image)
         if len(first) >= count:
             break
     chosen = set((first + rest)[:count])
-    return [row for row in ranked.tolist() if row in chosen]
+    return [one for one in ranked if one in chosen]
 
 
 def _picture(dataset: Dataset, example: Example, choices: DatasetChoices) -> Image.Image:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from entityseg.data.formats._png_files import add_unsafe, unsafe
 from entityseg.data.json_file import is_integer
+from entityseg.data.json_lists import is_list
 from entityseg.data.records import Category, ImageRecord
 from entityseg.errors import Findings
 from entityseg.masks.runlengths import Int64Array
@@ -43,12 +45,13 @@ def read_segments(
     """Read the `annotations` list; problems are added to `findings`, and what has one is left out."""
     index_of = {image.id: index for index, image in enumerate(images)}
     known = {category.id for category in categories}
-    rows: list[list[tuple[int, int, bool, float]]] = [[] for _ in images]
+    # Columns of flat arrays: tuples of six hundred thousand segments would take a hundred megabytes.
+    image_of, ids, category_ids, crowd, areas = array("q"), array("q"), array("q"), array("b"), array("d")
     extras: list[Sequence[Mapping[str, Any]]] = [() for _ in images]
     names: list[str | None] = [None] * len(images)
     records = [f"image {image.id}" for image in images]
     others: list[Mapping[str, Any]] = [{} for _ in images]
-    if not isinstance(annotations, list):
+    if not is_list(annotations):
         message = "`annotations` must be a list"
         findings.add("json.shape", message, "Check that this is a COCO panoptic file.", field="annotations")
         annotations = []
@@ -64,7 +67,11 @@ def read_segments(
         for k, segment in enumerate(record["segments_info"]):
             row = _segment(segment, f"{place}.segments_info[{k}]", seen, known, findings)
             if row is not None:
-                rows[index].append(row)
+                image_of.append(index)
+                ids.append(row[0])
+                category_ids.append(row[1])
+                crowd.append(row[2])
+                areas.append(row[3])
                 kept.append({key: value for key, value in segment.items() if key not in _SEGMENT_KEYS})
         extras[index] = kept if any(kept) else ()
     for image, name in zip(images, names, strict=True):
@@ -76,13 +83,14 @@ def read_segments(
             findings.add(
                 "panoptic.no_record", message, remedy, record=f"image {image.id}", severity="warning"
             )
-    flat = [row for one in rows for row in one]
+    index_of_row = np.frombuffer(image_of, np.int64)
+    order = np.argsort(index_of_row, kind="stable")
     return Segments(
-        offsets=np.cumsum([0] + [len(one) for one in rows], dtype=np.int64),
-        ids=np.array([row[0] for row in flat], np.int64),
-        category_ids=np.array([row[1] for row in flat], np.int64),
-        iscrowd=np.array([row[2] for row in flat], bool),
-        areas=np.array([row[3] for row in flat], np.float64),
+        offsets=np.searchsorted(index_of_row[order], np.arange(len(images) + 1)).astype(np.int64),
+        ids=np.frombuffer(ids, np.int64)[order],
+        category_ids=np.frombuffer(category_ids, np.int64)[order],
+        iscrowd=np.frombuffer(crowd, bool)[order],
+        areas=np.frombuffer(areas, np.float64)[order],
         extras=extras,
         names=names,
         records=records,

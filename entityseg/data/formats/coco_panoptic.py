@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from entityseg.data.coco_json import parse_json_file, read_categories, read_images
+from entityseg.data.coco_json import read_categories, read_images
 from entityseg.data.coco_write import category_json, dumps, image_json, with_extra, write_list
 from entityseg.data.formats import _png_files as png
 from entityseg.data.formats._panoptic_records import MAX_ID, read_segments
 from entityseg.data.formats._png_source import PngSource
 from entityseg.data.formats.base import Format, Holds, Reading
 from entityseg.data.json_file import require_type
+from entityseg.data.json_lists import parse_lists
 from entityseg.data.peek import json_files, peek
 from entityseg.data.records import AnnotatedImage, Dataset, ImageRecord
 from entityseg.data.targets import refuse_options
@@ -83,7 +84,7 @@ def read(path: Path, *, image_root: Path | None = None, png_root: Path | None = 
     """
     path = Path(path)
     file = path / FILE_NAME if path.is_dir() else path
-    top = require_type(parse_json_file(file), dict, "the file", str(file))
+    top = require_type(parse_lists(file, ("images", "annotations")), dict, "the file", str(file))
     findings = Findings(str(file))
     images = read_images(top.get("images"), findings)
     categories = read_categories(top.get("categories"), findings)

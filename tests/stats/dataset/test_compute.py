@@ -406,8 +406,8 @@ def test_memory_hardly_grows_with_the_images(tmp_path):
             tracemalloc.stop()
 
     peak(10)  # What is imported and compiled on the way.
-    # The index of the dataset takes 1.2 KB for 18 entities, the columns of the tables 1 KB; it was 7 KB once.
-    assert (peak(1200) - peak(400)) / 800 < 3000
+    # The index of the dataset takes 1.2 KB for 18 entities; it was 7 KB once.
+    assert (peak(1200) - peak(400)) / 800 < 2000
 
 
 def write_alike(path: Path, images: int) -> None:

@@ -18,8 +18,11 @@ from entityseg.masks import from_dense
 from entityseg.masks.coco import to_strings
 from entityseg.report import spreads
 from entityseg.report.plots import to_svg
+from entityseg.stats.dataset import store
 from entityseg.stats.dataset.choices import DatasetChoices
 from entityseg.stats.dataset.compute import compute
+from entityseg.stats.dataset.schema import ENTITIES
+from entityseg.stats.dataset.store import schemas
 from entityseg.stats.reports import choose_examples, write_report
 from entityseg.stats.reports.examples import choices_of, draw_examples, open_measured
 
@@ -77,6 +80,34 @@ def test_examples_are_the_extremes(folders: tuple[Path, Path]) -> None:
     assert [one.convexity for one in least] == sorted((one.convexity for one in least), reverse=True)
     most, least = choose_examples(folders[0], 100)
     assert len(most) == 6 and least == []
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 9])
+def test_examples_do_not_depend_on_the_parts_of_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """Four images of which one has most extremes, so that some must be of one image."""
+    rng = np.random.default_rng(count)
+    sizes = {0: 7, 1: 1, 2: 0, 3: 2}
+    image = np.repeat(list(sizes), list(sizes.values()))
+    n = len(image)
+    rows = {field.name: np.zeros(n, np.int64) for field in schemas()[ENTITIES]}
+    rows |= {"image": image, "file_name": np.full(n, "a.png", object), "annotation_id": np.arange(n)}
+    rows |= {"counted": np.arange(n) != 3, "bbox_width": np.full(n, 40), "bbox_height": np.full(n, 40)}
+    rows |= {"convexity": rng.integers(0, 3, n) / 2, "simplicity": rng.integers(0, 3, n) / 2}
+    found = []
+    for number, least in enumerate((1, 100)):
+        monkeypatch.setattr(store, "_ROWS_A_GROUP", least)
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        parts = [{name: column[image == k] for name, column in rows.items()} for k in sizes if sizes[k]]
+        store.write_table(folder / ENTITIES, parts)
+        found.append(choose_examples(folder, count))
+    assert found[0] == found[1]
+    most, least = found[0]
+    assert len({one.image for one in most}) == min(count, 3) and not {*most} & {*least}
+    assert len(most) == min(count, n - 1) and len(least) == min(count, n - 1 - len(most))
+    assert min(one.convexity for one in most) == rows["convexity"][rows["counted"]].min()
 
 
 @pytest.mark.parametrize(("stuff", "pixels"), [("annotated", 1600), ("joined", 3200), ("parts", 800)])

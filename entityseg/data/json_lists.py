@@ -1,0 +1,145 @@
+"""JSON whose records lie in long lists at the top: parsed some records at a time, so that memory stays small.
+
+Parsed whole, a file takes ten times its size in memory. Here the scanner says where values begin and end, and the JSON
+parser checks every byte of them; whatever the scanner does not understand is parsed whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from entityseg.data import _scan
+from entityseg.data.json_file import buffer_of, forget_pages, map_file, parse_json
+
+# Values of fewer bytes are parsed at once.
+_WHOLE = 1 << 20
+_STRETCH = 1 << 18
+_WHITE = b" \t\r\n"
+
+
+class JsonList:
+    """A list in a mapped file whose items are parsed while they are iterated over, and not kept."""
+
+    def __init__(self, text: NDArray[np.uint8], stretches: list[tuple[int, int]]) -> None:
+        """Take a list that was looked through.
+
+        Args:
+            text: uint8 [N], the file.
+            stretches: where some of its items lie, with the commas between them.
+        """
+        self._text = text
+        self._stretches = stretches
+
+    def __iter__(self) -> Iterator[Any]:
+        for start, stop in self._stretches:
+            yield from _parsed(self._text, start, stop)
+
+
+def is_list(value: Any) -> bool:
+    """Return whether a value is a list of JSON, whole or in stretches."""
+    return isinstance(value, list | JsonList)
+
+
+def parse_lists(path: str | Path, lists: Collection[str]) -> Any:
+    """Parse a JSON file as `parse_json_file`; long lists of these keys at the top come as `JsonList`.
+
+    Raises:
+        MissingFileError: there is no such file.
+        InputError: it is no JSON; says where.
+    """
+    path = Path(path)
+    mapped, text = map_file(path)
+    spans = top_spans(text) if len(text) >= _WHOLE else None
+    top = None if spans is None else parse_spans(text, spans, lists)
+    return parse_json(mapped, str(path)) if top is None else top
+
+
+def top_spans(
+    text: NDArray[np.uint8], end_of: Callable[[str, int], int] | None = None
+) -> dict[str, tuple[int, int]] | None:
+    """Return where the value of each key of the object that a file is lies.
+
+    Args:
+        text: uint8 [N], the file.
+        end_of: given a key and where its value begins, returns where that ends, -1 where it is odd; by default
+            brackets are counted.
+
+    Returns:
+        Start and stop by key; None for the slow way, which knows what is odd: no object, a key twice, a cut file.
+    """
+    spans: dict[str, tuple[int, int]] = {}
+    p = _behind_white(text, 3 if text[:3].tobytes() == b"\xef\xbb\xbf" else 0)
+    if p >= len(text) or text[p] != _scan.OPEN_OBJECT:
+        return None
+    while True:
+        start, stop, p = _scan.key(text, p + 1)
+        if start < 0 or p >= len(text):
+            return None
+        name = text[start:stop].tobytes().decode("ascii")
+        end = int(_scan.value_end(text, p)) if end_of is None else end_of(name, p)
+        if end <= p or name in spans:
+            return None
+        spans[name] = p, end
+        p = _behind_white(text, end)
+        if p >= len(text) or text[p] not in (_scan.COMMA, _scan.CLOSE_OBJECT):
+            return None
+        if text[p] == _scan.CLOSE_OBJECT:
+            return None if text[p + 1 :].tobytes().strip(_WHITE) else spans
+
+
+def parse_spans(
+    text: NDArray[np.uint8], spans: dict[str, tuple[int, int]], lists: Collection[str]
+) -> dict[str, Any] | None:
+    """Parse values that `top_spans` found; None if one is no JSON."""
+    top: dict[str, Any] = {}
+    try:
+        for name, (start, stop) in spans.items():
+            long = name in lists and stop - start >= _WHOLE and text[start] == _scan.OPEN_LIST
+            stretches = _stretches(text, start) if long else None
+            if stretches is not None:
+                for one in stretches:
+                    _parsed(text, *one)
+                top[name] = JsonList(text, stretches)
+            else:
+                top[name] = orjson.loads(buffer_of(text)[start:stop])
+    except orjson.JSONDecodeError:
+        return None
+    return top
+
+
+def _stretches(text: NDArray[np.uint8], start: int) -> list[tuple[int, int]] | None:
+    """Return where the items of the list that begins at `start` lie, cut between items; None if something is odd."""
+    found: list[tuple[int, int]] = []
+    first = p = _behind_white(text, start + 1)
+    while True:
+        end = int(_scan.value_end(text, p))
+        if end < 0:
+            return None
+        p = _behind_white(text, end)
+        closed = text[p] == _scan.CLOSE_LIST
+        if not closed and text[p] != _scan.COMMA:
+            return None
+        if closed or end - first >= _STRETCH:
+            found.append((first, end))
+            first = p + 1
+        if closed:
+            return found
+        p = _behind_white(text, p + 1)
+
+
+def _parsed(text: NDArray[np.uint8], start: int, stop: int) -> list[Any]:
+    items: list[Any] = orjson.loads(b"[" + buffer_of(text)[start:stop] + b"]")
+    forget_pages(text)
+    return items
+
+
+def _behind_white(text: NDArray[np.uint8], p: int) -> int:
+    while p < len(text) and text[p] in _WHITE:
+        p += 1
+    return p
