@@ -36,7 +36,7 @@ def read_coco(path: str | Path, *, image_root: Path | None = None) -> Dataset:
     path = Path(path)
     mapped, text = map_file(path)
     findings = Findings(str(path))
-    scanned = _scan_file(text)
+    scanned = _scan_file(text, str(path))
     records: Records | None = None
     if scanned is not None:
         top, annotated = scanned
@@ -72,7 +72,7 @@ def read_coco(path: str | Path, *, image_root: Path | None = None) -> Dataset:
     )
 
 
-def _scan_file(text: NDArray[np.uint8]) -> tuple[dict[str, Any], Scanned] | None:
+def _scan_file(text: NDArray[np.uint8], file: str) -> tuple[dict[str, Any], Scanned] | None:
     """Return the top-level values but `annotations`, and what those were scanned to; None for the slow reader."""
     annotations: Scanned | None = None
 
@@ -87,18 +87,22 @@ def _scan_file(text: NDArray[np.uint8]) -> tuple[dict[str, Any], Scanned] | None
     if spans is None or annotations is None:
         return None
     del spans["annotations"]
-    top = parse_spans(text, spans, ("images",))
+    top = parse_spans(text, spans, ("images",), file)
     return None if top is None else (top, annotations)
 
 
 def read_images(value: Any, findings: Findings) -> list[ImageRecord]:
-    """Read the `images` of a COCO-like JSON; problems are added to `findings`, and their records left out.
+    """Read the `images` of a COCO-like JSON, as `iter_images`."""
+    return [image for _, image in iter_images(value, findings)]
+
+
+def iter_images(value: Any, findings: Findings) -> Iterator[tuple[int, ImageRecord]]:
+    """Give the `images` of a COCO-like JSON with their positions.
 
     Args:
         value: the list, or a `JsonList`.
-        findings: where problems go.
+        findings: where problems go; the records that have one are left out.
     """
-    images: list[ImageRecord] = []
     seen: dict[ImageId, int] = {}
     for i, record in _objects(value, "images", findings):
         where = f"images[{i}]"
@@ -127,8 +131,7 @@ def read_images(value: Any, findings: Findings) -> list[ImageRecord]:
         else:
             seen[image_id] = i
             extra = {k: v for k, v in record.items() if k not in ("id", "file_name", "height", "width")}
-            images.append(ImageRecord(image_id, name, size[0], size[1], extra))
-    return images
+            yield i, ImageRecord(image_id, name, size[0], size[1], extra)
 
 
 def _refused(value: Any, index_of: Mapping[ImageId, int]) -> frozenset[ImageId]:

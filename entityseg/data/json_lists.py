@@ -1,12 +1,12 @@
 """JSON whose records lie in long lists at the top: parsed some records at a time, so that memory stays small.
 
-Parsed whole, a file takes ten times its size in memory. Here the scanner says where values begin and end, and the JSON
-parser checks every byte of them; whatever the scanner does not understand is parsed whole.
+Parsed whole, a file takes ten times its size in memory. Here the scanner counts brackets, to know where values begin
+and end, and the JSON parser checks every byte of them; whatever the scanner does not understand is parsed whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,19 +26,35 @@ _WHITE = b" \t\r\n"
 class JsonList:
     """A list in a mapped file whose items are parsed while they are iterated over, and not kept."""
 
-    def __init__(self, text: NDArray[np.uint8], stretches: list[tuple[int, int]]) -> None:
-        """Take a list that was looked through.
+    def __init__(
+        self, text: NDArray[np.uint8], file: str, name: str, stretches: list[tuple[int, int]]
+    ) -> None:
+        """Take a list whose brackets were counted.
 
         Args:
             text: uint8 [N], the file.
+            file: its path, for error messages.
+            name: key of the list in the file's object.
             stretches: where some of its items lie, with the commas between them.
         """
         self._text = text
+        self._file = file
+        self._name = name
         self._stretches = stretches
 
     def __iter__(self) -> Iterator[Any]:
+        """Give the items; raises `InputError` where one is no JSON."""
+        given = 0
         for start, stop in self._stretches:
-            yield from _parsed(self._text, start, stop)
+            try:
+                items = orjson.loads(b"[" + buffer_of(self._text)[start:stop] + b"]")
+            except orjson.JSONDecodeError:
+                # The slow way says what is wrong and where, and reads NaN.
+                yield from parse_json(buffer_of(self._text), self._file)[self._name][given:]
+                return
+            forget_pages(self._text)
+            yield from items
+            given += len(items)
 
 
 def is_list(value: Any) -> bool:
@@ -51,12 +67,12 @@ def parse_lists(path: str | Path, lists: Collection[str]) -> Any:
 
     Raises:
         MissingFileError: there is no such file.
-        InputError: it is no JSON; says where.
+        InputError: it is no JSON; says where. Items of a `JsonList` are parsed later.
     """
     path = Path(path)
     mapped, text = map_file(path)
     spans = top_spans(text) if len(text) >= _WHOLE else None
-    top = None if spans is None else parse_spans(text, spans, lists)
+    top = None if spans is None else parse_spans(text, spans, lists, str(path))
     return parse_json(mapped, str(path)) if top is None else top
 
 
@@ -94,49 +110,36 @@ def top_spans(
 
 
 def parse_spans(
-    text: NDArray[np.uint8], spans: dict[str, tuple[int, int]], lists: Collection[str]
+    text: NDArray[np.uint8], spans: Mapping[str, tuple[int, int]], lists: Collection[str], file: str
 ) -> dict[str, Any] | None:
-    """Parse values that `top_spans` found; None if one is no JSON."""
+    """Parse values that `top_spans` found, as `parse_lists`; None if one is no JSON."""
     top: dict[str, Any] = {}
     try:
         for name, (start, stop) in spans.items():
-            long = name in lists and stop - start >= _WHOLE and text[start] == _scan.OPEN_LIST
-            stretches = _stretches(text, start) if long else None
-            if stretches is not None:
-                for one in stretches:
-                    _parsed(text, *one)
-                top[name] = JsonList(text, stretches)
-            else:
-                top[name] = orjson.loads(buffer_of(text)[start:stop])
+            is_long = name in lists and stop - start >= _WHOLE and text[start] == _scan.OPEN_LIST
+            stretches = _stretches(text, start) if is_long else []
+            whole = not stretches
+            top[name] = (
+                orjson.loads(buffer_of(text)[start:stop]) if whole else JsonList(text, file, name, stretches)
+            )
     except orjson.JSONDecodeError:
         return None
     return top
 
 
-def _stretches(text: NDArray[np.uint8], start: int) -> list[tuple[int, int]] | None:
-    """Return where the items of the list that begins at `start` lie, cut between items; None if something is odd."""
+def _stretches(text: NDArray[np.uint8], start: int) -> list[tuple[int, int]]:
+    """Return where the items of the list that begins at `start` lie, cut between items; none if it has none."""
     found: list[tuple[int, int]] = []
     first = p = _behind_white(text, start + 1)
-    while True:
+    while text[p] != _scan.CLOSE_LIST:
         end = int(_scan.value_end(text, p))
-        if end < 0:
-            return None
         p = _behind_white(text, end)
-        closed = text[p] == _scan.CLOSE_LIST
-        if not closed and text[p] != _scan.COMMA:
-            return None
-        if closed or end - first >= _STRETCH:
+        if text[p] == _scan.CLOSE_LIST or end - first >= _STRETCH:
             found.append((first, end))
             first = p + 1
-        if closed:
-            return found
-        p = _behind_white(text, p + 1)
-
-
-def _parsed(text: NDArray[np.uint8], start: int, stop: int) -> list[Any]:
-    items: list[Any] = orjson.loads(b"[" + buffer_of(text)[start:stop] + b"]")
-    forget_pages(text)
-    return items
+        if text[p] == _scan.COMMA:
+            p = _behind_white(text, p + 1)
+    return found
 
 
 def _behind_white(text: NDArray[np.uint8], p: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from entityseg.data import json_lists
+from entityseg.data.conversion import convert
 from entityseg.data.json_file import parse_json_file
 from entityseg.data.json_lists import JsonList, is_list, parse_lists
+from entityseg.data.loading import load
+from entityseg.data.records import Category, Dataset
 from entityseg.errors import InputError, MissingFileError
+from tests.data.conftest import assert_same
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text(),
@@ -90,6 +95,37 @@ def test_only_named_lists_are_cut_and_can_be_read_again(file):
     assert list(top["images"]) == list(top["images"]) == [{"id": 1}, {"id": 2}]
     with pytest.raises(MissingFileError):
         parse_lists(file.with_name("none.json"), ())
+
+
+@pytest.fixture
+def known(rich: Dataset) -> Dataset:
+    """The rich dataset, all of whose categories are listed."""
+    return replace(rich, categories=(*rich.categories, Category(99, "x")))
+
+
+@pytest.mark.parametrize("to", ["coco-instances", "coco-panoptic", "idmap", "entity"])
+def test_datasets_are_those_of_the_whole_file(known: Dataset, tmp_path, monkeypatch, to):
+    convert(known, tmp_path / "set", to=to, lossy=True)
+    cut = load(tmp_path / "set")
+    monkeypatch.undo()
+    assert_same(cut, load(tmp_path / "set"))
+
+
+@pytest.mark.parametrize("to", ["coco-instances", "coco-panoptic", "idmap"])
+def test_broken_datasets_are_told_as_before(known: Dataset, tmp_path, monkeypatch, to):
+    convert(known, tmp_path / "set", to=to, lossy=True)
+    file = max((tmp_path / "set").glob("*.json"), key=lambda one: one.stat().st_size)
+    found: list[list[str]] = [[], []]
+    raw = file.read_bytes()
+    for outcomes in found:
+        for place in range(0, len(raw), 97):
+            file.write_bytes(raw[:place] + b"#" + raw[place + 1 :])
+            try:
+                outcomes.append(repr(load(file, format=to, check=False).images))
+            except InputError as error:
+                outcomes.append(str(error))
+        monkeypatch.undo()
+    assert found[0] == found[1]
 
 
 def test_memory_does_not_grow_with_the_list(tmp_path, monkeypatch):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from entityseg.data.columns import GrowingColumns
 from entityseg.data.formats._png_files import add_unsafe, unsafe
 from entityseg.data.json_file import is_integer
 from entityseg.data.json_lists import is_list
@@ -45,8 +45,7 @@ def read_segments(
     """Read the `annotations` list; problems are added to `findings`, and what has one is left out."""
     index_of = {image.id: index for index, image in enumerate(images)}
     known = {category.id for category in categories}
-    # Columns of flat arrays: tuples of six hundred thousand segments would take a hundred megabytes.
-    image_of, ids, category_ids, crowd, areas = array("q"), array("q"), array("q"), array("b"), array("d")
+    rows = GrowingColumns(np.int64, np.int64, np.int64, bool, np.float64)
     extras: list[Sequence[Mapping[str, Any]]] = [() for _ in images]
     names: list[str | None] = [None] * len(images)
     records = [f"image {image.id}" for image in images]
@@ -63,16 +62,14 @@ def read_segments(
         names[index], records[index] = record["file_name"], place
         others[index] = {key: value for key, value in record.items() if key not in _RECORD_KEYS}
         seen: set[int] = set()
+        found: list[tuple[int, int, int, bool, float]] = []
         kept: list[Mapping[str, Any]] = []
         for k, segment in enumerate(record["segments_info"]):
             row = _segment(segment, f"{place}.segments_info[{k}]", seen, known, findings)
             if row is not None:
-                image_of.append(index)
-                ids.append(row[0])
-                category_ids.append(row[1])
-                crowd.append(row[2])
-                areas.append(row[3])
+                found.append((index, *row))
                 kept.append({key: value for key, value in segment.items() if key not in _SEGMENT_KEYS})
+        rows.extend(found)
         extras[index] = kept if any(kept) else ()
     for image, name in zip(images, names, strict=True):
         if name is None:
@@ -83,14 +80,15 @@ def read_segments(
             findings.add(
                 "panoptic.no_record", message, remedy, record=f"image {image.id}", severity="warning"
             )
-    index_of_row = np.frombuffer(image_of, np.int64)
-    order = np.argsort(index_of_row, kind="stable")
+    columns: list[Any] = rows.arrays()
+    order = np.argsort(columns[0], kind="stable")
+    image, ids, category_ids, iscrowd, areas = (column[order] for column in columns)
     return Segments(
-        offsets=np.searchsorted(index_of_row[order], np.arange(len(images) + 1)).astype(np.int64),
-        ids=np.frombuffer(ids, np.int64)[order],
-        category_ids=np.frombuffer(category_ids, np.int64)[order],
-        iscrowd=np.frombuffer(crowd, bool)[order],
-        areas=np.frombuffer(areas, np.float64)[order],
+        offsets=np.searchsorted(image, np.arange(len(images) + 1)).astype(np.int64),
+        ids=ids,
+        category_ids=category_ids,
+        iscrowd=iscrowd,
+        areas=areas,
         extras=extras,
         names=names,
         records=records,

@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from entityseg.data.coco_json import read_categories, read_images
+from entityseg.data.coco_json import iter_images, read_categories
 from entityseg.data.coco_write import category_json, dumps, image_json, with_extra, write_list
+from entityseg.data.columns import GrowingColumns
 from entityseg.data.formats import _png_files as png
 from entityseg.data.formats._png_source import PngSource
 from entityseg.data.formats.base import Format, Holds, Reading
-from entityseg.data.json_file import is_integer, parse_json_file, require_type
+from entityseg.data.json_file import is_integer, require_type
+from entityseg.data.json_lists import parse_lists
 from entityseg.data.peek import json_files
-from entityseg.data.records import AnnotatedImage, Dataset, ImageRecord
+from entityseg.data.records import AnnotatedImage, Dataset
 from entityseg.data.targets import folder_target, refuse_options
 from entityseg.data.threads import Progress, map_in_order, no_progress
 from entityseg.errors import Findings, input_error
@@ -63,7 +66,7 @@ def read(path: Path, *, image_root: Path | None = None, png_root: Path | None = 
     """
     path = Path(path)
     file = path / FILE_NAME if path.is_dir() else path
-    top = require_type(parse_json_file(file), dict, "the file", str(file))
+    top = require_type(parse_lists(file, ("images",)), dict, "the file", str(file))
     marker = top.get(_KEY)
     if not isinstance(marker, dict) or marker.get("format") != VERSION:
         message, remedy = (
@@ -72,27 +75,23 @@ def read(path: Path, *, image_root: Path | None = None, png_root: Path | None = 
         )
         raise input_error("idmap.version", message, remedy, file=str(file), field=_KEY, value=marker)
     findings = Findings(str(file))
-    images = read_images(top.get("images"), findings)
     categories = read_categories(top.get("categories"), findings)
-    findings.raise_errors()
-
     known = {category.id for category in categories}
-    rows: list[tuple[int, int, int, bool, float]] = []
-    counts, kept = [], []
+    rows = GrowingColumns(np.int64, np.int64, np.int64, bool, np.float64)
+    images, counts, kept = [], [], []
     names: list[Any] = []
-    cleaned = []
-    for i, image in enumerate(images):
+    for i, image in iter_images(top.get("images"), findings):
         reader = _Entities(f"images[{i}]", known, findings)
         found, extras = reader.read(image.extra.get("entities"))
         name = image.extra.get("map")
         if not isinstance(name, str) or png.unsafe(name):
             png.add_unsafe(findings, name, f"images[{i}].map")
-        rows += found
+        rows.extend(found)
         counts.append(len(found))
         kept.append(extras if any(extras) else ())
         names.append(name)
         extra = {key: value for key, value in image.extra.items() if key not in ("map", "entities")}
-        cleaned.append(ImageRecord(image.id, image.file_name, image.height, image.width, extra))
+        images.append(replace(image, extra=extra))
     findings.raise_errors()
 
     folders = [file.parent / FOLDER_NAME, file.parent] if png_root is None else [Path(png_root)]
@@ -100,26 +99,27 @@ def read(path: Path, *, image_root: Path | None = None, png_root: Path | None = 
     if root is None and names:
         raise png.missing_folder("index", file, folders)
     offsets = np.cumsum([0, *counts], dtype=np.int64)
-    areas = np.array([row[4] for row in rows], np.float64)
+    columns: list[Any] = rows.arrays()
+    values, ids, category_ids, iscrowd, areas = columns
     source = PngSource(
         json=str(file),
         list_name="entities",
         root=root or folders[0],
-        images=tuple(cleaned),
+        images=tuple(images),
         names=names,
         records=[f"images[{i}]" for i in range(len(images))],
         offsets=offsets,
-        values=np.array([row[0] for row in rows], np.int64),
+        values=values,
         kept=kept,
         empty=areas == 0,
     )
     return Dataset(
-        images=tuple(cleaned),
+        images=tuple(images),
         categories=tuple(categories),
         offsets=offsets,
-        ids=np.array([row[1] for row in rows], np.int64),
-        category_ids=np.array([row[2] for row in rows], np.int64),
-        iscrowd=np.array([row[3] for row in rows], bool),
+        ids=ids,
+        category_ids=category_ids,
+        iscrowd=iscrowd,
         source=source,
         file_areas=areas,
         info={key: value for key, value in top.items() if key not in _LISTS},
