@@ -76,6 +76,7 @@ def read(path: Path, *, image_root: Path | None = None, png_root: Path | None = 
         raise input_error("idmap.version", message, remedy, file=str(file), field=_KEY, value=marker)
     findings = Findings(str(file))
     categories = read_categories(top.get("categories"), findings)
+    findings.raise_errors()
     known = {category.id for category in categories}
     rows = GrowingColumns(np.int64, np.int64, np.int64, bool, np.float64)
     images, counts, kept = [], [], []
