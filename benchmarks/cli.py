@@ -118,7 +118,7 @@ def score(
     task: Annotated[str, typer.Argument(help="Name of the task.")],
     pred: Annotated[Path, typer.Option("--pred", help="Predictions in the task's format.")],
     data: DataOption = None,
-    out: Annotated[Path | None, typer.Option(help="Result file to write.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Result file to write.")] = None,
     mode: ModeOption = "canonical",
     overlap: OverlapOption = None,
     manifest: Annotated[
@@ -165,7 +165,11 @@ def run(
     data: DataOption = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder of the run; runs/TASK/MODEL by default. Run again, it goes on."),
+        typer.Option(
+            "--out",
+            "-o",
+            help="Folder of the run; runs/TASK-VERSION/MODEL by default. Run again, it goes on.",
+        ),
     ] = None,
     option: Annotated[
         list[str] | None, typer.Option("--option", help="name=value for the model; several may be given.")
@@ -276,8 +280,9 @@ def compare(
 def report(
     results: Annotated[list[Path], typer.Argument(help="Result files or run folders of one task.")],
     data: DataOption = None,
-    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="The page to write.")] = Path("report.html"),
     pictures: Annotated[int, typer.Option(min=0, max=200, help="How many images to draw, worst first.")] = 12,
+    as_json: JsonOption = False,
 ) -> None:
     """Write an HTML page about results.
 
@@ -288,7 +293,10 @@ def report(
     from entityseg.benchmarks.report import write_report
 
     write_report(out, results, data=data, pictures=pictures, progress=common.progress)
-    common.note(f"written: {out}")
+    if as_json:
+        common.print_json({"page": str(out)})
+    else:
+        print(f"Open {out.resolve().as_uri()}")
 
 
 def _print_result(result: Result, *, as_json: bool) -> None:

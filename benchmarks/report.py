@@ -22,7 +22,16 @@ from entityseg.errors import InputError, MissingFileError, usage_error
 from entityseg.report import plots
 from entityseg.report.colours import FALSE, MATCHED, MISSED
 from entityseg.report.overlay import draw_triple, fits, load_picture
-from entityseg.report.page import Cell, Gallery, Page, Picture, Section, Table, write_page
+from entityseg.report.page import (
+    Cell,
+    Gallery,
+    Page,
+    Picture,
+    Section,
+    Table,
+    require_page_target,
+    write_page,
+)
 
 _SIDE = 900
 _LISTED = 200
@@ -46,9 +55,10 @@ def write_report(
         progress: wraps the images as (iterable, total, label).
 
     Raises:
-        UsageError: the results are not of one task.
+        UsageError: the results are not of one task, or `out` is something else than a page.
         InputError: a result cannot be read, or data or predictions are not those that were scored.
     """
+    require_page_target(out)
     found = [read_result(path) for path in results]
     if len({one.task for one in found}) > 1:
         message = f"the results are of different tasks: {', '.join(sorted({one.task for one in found}))}"

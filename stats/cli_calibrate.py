@@ -16,7 +16,9 @@ EXAMPLES = (
     "entityseg stats calibrate ade20k_panoptic_val.json --published ADE20K --json",
 )
 _SHOWN = ("perimeter", "holes", "parts", "hull", "average", "stuff", "crowd")
-_FIGURES = ("convexity", "simplicity", "convexity_off", "simplicity_off", "distance")
+# Each figure, and behind it by how much it is off.
+_FIGURES = ("convexity", "convexity_off", "simplicity", "simplicity_off", "distance")
+_HEADER = ("convexity", "off", "simplicity", "off", "distance")
 
 
 def calibrate(
@@ -27,7 +29,7 @@ def calibrate(
         str, typer.Option(help="Dataset of the paper's Table 2 to come near to: COCO, ADE20K or EntitySeg.")
     ] = "COCO",
     rows: Annotated[int, typer.Option(min=0, help="How many choices to print, nearest first.")] = 20,
-    out: Annotated[Path | None, typer.Option(help="Write the whole table as CSV.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the whole table as CSV.")] = None,
     jobs: Jobs = None,
     as_json: Json = False,
 ) -> None:
@@ -39,6 +41,7 @@ def calibrate(
     nothing: run it on the full set.
     """
     common.load_masks()
+    from entityseg.data.targets import require_own_file
     from entityseg.files import write_bytes
     from entityseg.stats.dataset.calibrate import calibrate as calibrate_dataset
     from entityseg.stats.dataset.calibrate import published_target
@@ -46,6 +49,8 @@ def calibrate(
     from entityseg.stats.dataset.exports import to_csv
 
     target = published_target(published)
+    if out is not None:
+        require_own_file(out, "table of choices", lambda begin: begin.startswith(b"perimeter,"))
     opened = open_dataset(data, format=from_, split=split)
     common.print_findings(opened.dataset.warnings)
     found = calibrate_dataset(opened.dataset, target, jobs=jobs, progress=common.progress)
@@ -61,7 +66,7 @@ def calibrate(
         [*(_word(one[name]) for name in _SHOWN), *(_number(one[name]) for name in _FIGURES)]
         for one in records[:rows]
     ]
-    print(common.table([*_SHOWN, "convexity", "simplicity", "off", "off", "distance"], shown))
+    print(common.table([*_SHOWN, *_HEADER], shown))
     if found.idle:
         print(f"\nwithout effect on this set: {', '.join(found.idle)}")
 

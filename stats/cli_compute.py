@@ -78,7 +78,10 @@ def compute(
     from_: From = None,
     split: Split = None,
     images: Annotated[
-        Path | None, typer.Option(help="Folder of the images, where they are not found by themselves.")
+        Path | None,
+        typer.Option(
+            exists=True, file_okay=False, help="Folder of the images, where they are not found by themselves."
+        ),
     ] = None,
     sources: Annotated[
         Path | None,

@@ -35,7 +35,8 @@ def report(
 
     made = write_report(folders, out, names=name or None, examples=examples, progress=common.progress)
     for missing in made.without_pictures:
-        common.note(f"{missing}: the data are not where they were measured, so there are no pictures of them")
+        path = made.sets[missing].identity.path
+        common.note(f"{missing}: no pictures, for the data are not at {path}, where they were measured")
     if as_json:
         common.print_json(made.to_json())
     else:

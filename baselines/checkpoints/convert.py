@@ -181,4 +181,6 @@ def _assumed(given: Unseen, family: str, config: SegmenterConfig) -> dict[str, A
         taken["gate_scale"] = config.backbone_config.gate_scale
     if config.num_labels > 1:
         taken["task"] = config.task
-    return {name: value for name, value in taken.items() if getattr(given, name) is None}
+    if config.task == "panoptic" and config.things is None:
+        taken["things"] = "all"
+    return {name: value for name, value in taken.items() if getattr(given, name, None) is None}

@@ -105,7 +105,7 @@ def predict(
     made, settings = _load(model, given)
     if categories is not None and hasattr(made, "use_categories"):
         made.use_categories(categories)
-        settings["categories"] = of_json([[one.id, one.name] for one in categories])
+        settings["categories"] = of_json([[one.id, one.name, one.isthing] for one in categories])
     done = predict_images(
         made, files, out, settings=settings, about={"entityseg": __version__, "model": model},
         threshold=threshold, batch=batch, overlays=overlays, overwrite=overwrite, progress=common.progress,
@@ -158,6 +158,12 @@ def _load(name: str, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     elif os.sep in name:
         remedy = "Check the path; `entityseg train` and `entityseg models convert` write such folders."
         raise usage_error("model.folder", "there is no such folder of weights", remedy, file=name)
+    elif ":" not in name and name not in registry.names():
+        message, remedy = (
+            "there is neither a folder nor a model of this name",
+            registry.suggestion(name, registry.names()),
+        )
+        raise usage_error("model.unknown", message, remedy, field="model", value=name)
     made = registry.load(name, options)
     if not hasattr(made, "segment") or hasattr(made, "reveal"):
         grounds = "the model grounds texts, and cuts no images"

@@ -21,7 +21,7 @@ app = common.new_command()
     epilog=common.epilog(
         "entityseg train --list",
         "entityseg data mini mini && entityseg train tiny-cropformer --data mini --out runs/tiny",
-        "entityseg train cropformer-swin-tiny --data EntitySeg --out runs/c model.weights=coco optimizer.lr=2e-4",
+        "entityseg train cropformer-swin-tiny --data EntitySeg --out runs/c model.weights=converted optimizer.lr=2e-4",
         "accelerate launch --num_processes 8 -m entityseg.cli.main train my.yaml --out runs/mine",
         "entityseg train tiny-cropformer --data mini --show",
     ),

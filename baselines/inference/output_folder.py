@@ -110,10 +110,8 @@ class OutputFolder:
             raise input_error(
                 "model.size", message, "Return masks of the image's size.", file=str(one.file.path)
             )
-        kept = found.masks.areas > 0
-        if self.threshold is not None:
-            kept &= found.scores >= self.threshold
-        rows = np.flatnonzero(kept)
+        least = -np.inf if self.threshold is None else self.threshold
+        rows = np.flatnonzero(found.scores >= least)
         rows = rows[np.argsort(-found.scores[rows], kind="stable")]
         masks, scores, labels = found.masks[rows], found.scores[rows], found.labels[rows]
         painted = masks

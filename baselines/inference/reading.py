@@ -131,7 +131,9 @@ def panoptic_segments(
         inside = shares >= 0.5
         own = np.take_along_axis(inside, winner[None], axis=0)[0]
         owner[top : top + len(winner)] = np.where(own, winner + 1, 0)
-        return np.bincount(winner.ravel(), minlength=len(kept)), inside.sum(axis=(1, 2))
+        # Where no view looks nobody wins, though the first is as good as all others there.
+        seen = winner[_covered(found.logits, top, top + len(winner))]
+        return np.bincount(seen, minlength=len(kept)), inside.sum(axis=(1, 2))
 
     won, whole = np.zeros(len(kept), np.int64), np.zeros(len(kept), np.int64)
     for part_won, part_whole in found.logits.bands(kept, band, threads=options.threads):
@@ -165,9 +167,6 @@ def class_masks(found: Found, options: InferenceOptions) -> Segmentation:
     along, along_weight = linear(logits.image_size[1], width)
     step = max(1, _MOST_VALUES // (max(len(by_class), len(queries)) * width))
     owner = np.zeros((height, width), np.uint16)
-    for view in found.logits.views:
-        x0, y0, x1, y1 = view.region
-        owner[y0:y1, x0:x1] = 1
 
     def band(top: int) -> None:
         bottom = min(top + step, height)
@@ -176,12 +175,22 @@ def class_masks(found: Found, options: InferenceOptions) -> Segmentation:
         if resized:
             sums = _between(sums, down[top:bottom] - first, down_weight[top:bottom], axis=1)
             sums = _between(sums, along, along_weight, axis=2)
-        owner[top:bottom] *= (sums[:, : bottom - top].argmax(axis=0) + 1).astype(np.uint16)
+        best = sums[:, : bottom - top].argmax(axis=0) + 1
+        owner[top:bottom] = np.where(_covered(found.logits, top, bottom), best, 0)
 
     for _ in map_in_order(band, range(0, height, step), threads=options.threads):
         pass
     ids, masks = from_id_map(owner)
     return Segmentation(masks, np.ones(len(masks)), ids - 1)
+
+
+def _covered(logits: ViewLogits, top: int, bottom: int) -> NDArray[np.bool_]:
+    """Return where in some rows of the image a view looks, bool [bottom - top, width]."""
+    covered = np.zeros((bottom - top, logits.image_size[1]), np.bool_)
+    for view in logits.views:
+        x0, y0, x1, y1 = view.region
+        covered[max(y0 - top, 0) : max(y1 - top, 0), x0:x1] = True
+    return covered
 
 
 def _between(values: RealArray, first: Int64Array, weight: NDArray[np.float64], axis: int) -> RealArray:

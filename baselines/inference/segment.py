@@ -23,7 +23,7 @@ from entityseg.baselines.inference.scales import join_scales
 from entityseg.baselines.views import ImageViews, ViewProcessor
 from entityseg.baselines.views.cutting import Pixels
 from entityseg.baselines.views.regions import padded_size
-from entityseg.errors import usage_error
+from entityseg.errors import UsageError, usage_error
 from entityseg.masks.runlengths import Size
 from entityseg.protocols import Segmentation
 
@@ -67,12 +67,17 @@ def find_all(
         return _find_at(model, processor, images, options)
     by_scale = [_find_at(model, processor, images, options)]
     if by_scale[0] and (by_scale[0][0].fused or processor.view_count > 1):
-        message, remedy = "several scales are for models of one view", "Leave out `scales`."
-        raise usage_error("inference.scales", message, remedy, value=options.scales)
+        raise scales_refused(options.scales)
     for short_side in options.scales:
         scaled = _at_scale(processor, short_side)
         by_scale.append(_find_at(model, scaled, images, options))
     return [join_scales(found) for found in zip(*by_scale, strict=True)]
+
+
+def scales_refused(scales: Sequence[int]) -> UsageError:
+    """Return the error of several scales for a model of several views."""
+    message, remedy = "several scales are for models of one view", "Leave out `scales`."
+    return usage_error("inference.scales", message, remedy, field="scales", value=scales)
 
 
 def read_masks(model: SegmenterModel, found: Found, options: InferenceOptions) -> Segmentation:

@@ -92,15 +92,23 @@ class FolderSegmenter:
             # Code for any size would take torch longer to make than dozens of sizes.
             self.model.compile(dynamic=False)
         self._classes = Classes.of(self.model.config, category_ids)
+        self._things_unknown = self.model.config.things is None
 
     def use_categories(self, categories: Sequence[Category]) -> None:
         """Give each class of the model its category: by name, or by position where classes have no names.
 
+        For panoptic results, categories say what is stuff where the model's configuration does not.
+
         Raises:
             UsageError: classes and categories do not fit.
         """
-        if self.task != "entity":
-            self._classes = self._classes.among(categories)
+        if self.task == "entity":
+            return
+        self._classes = self._classes.among(categories)
+        if self._things_unknown and self.task == "panoptic":
+            stuff = {category.id for category in categories if category.isthing is False}
+            ids = self._classes.category_ids or ()
+            self.model.config.things = [index for index, one in enumerate(ids) if one not in stuff]
 
     @property
     def names(self) -> dict[int, str]:
@@ -130,7 +138,8 @@ class FolderSegmenter:
         return Segmentation(result.masks, result.scores, self._classes.labels(result.labels))
 
     def _check_views(self, several: bool) -> None:
-        """Refuse a processor that was made for another model, before it costs anything."""
+        """Refuse a processor that was made for another model, and scales, before it costs anything."""
+        from entityseg.baselines.inference.segment import scales_refused
         from entityseg.baselines.models.pixels import STRIDE
         from entityseg.baselines.views.processor import FILE
 
@@ -152,6 +161,8 @@ class FolderSegmenter:
             message = "the model looks at crops, and the file says that there are none"
             findings.add("processor.model", message, remedy, field="crops", value=processor.crops)
         findings.raise_errors()
+        if self.options.scales and (processor.view_count > 1 or (several and self.options.outputs != "I-O")):
+            raise scales_refused(self.options.scales)
 
 
 class Mask2FormerSegmenter(FolderSegmenter):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from huggingface_hub.errors import StrictDataclassError
@@ -183,6 +184,14 @@ class SegmenterConfig(PreTrainedConfig):  # type: ignore[misc]
         _check(self)
         super().__post_init__(**kwargs)
 
+    def to_diff_dict(self) -> dict[str, Any]:
+        """Return what `config.json` holds: where it differs from the library's defaults, and always the classes.
+
+        The library leaves out two classes without names, which are its default; ours is one.
+        """
+        whole = self.to_dict()
+        return {**super().to_diff_dict(), **{name: whole[name] for name in ("id2label", "label2id")}}
+
     @property
     def projects_input(self) -> bool:
         """Whether the decoder's memory is a projection of the pixel decoder's maps."""
@@ -256,9 +265,9 @@ def _are_numbers(values: object, count: int | None, most: int) -> bool:
 
 def _backbone(given: Any) -> PreTrainedConfig:
     """Return the backbone's configuration; a Swin-T where nothing is said."""
-    if isinstance(given, PreTrainedConfig):
-        return given
     options = {"model_type": "swin", "drop_path_rate": 0.3} if given is None else given
+    if isinstance(given, PreTrainedConfig):
+        options = _options_of(given)
     name = options.get("model_type") if isinstance(options, dict) else None
     if not isinstance(name, str) or name not in BACKBONES:
         remedy = f"Set `model_type` to one of: {', '.join(BACKBONES)}."
@@ -291,10 +300,49 @@ def _backbone(given: Any) -> PreTrainedConfig:
         if field in _FIXED and value != _FIXED[field]:
             remedy = f"Give {_FIXED[field]}."
             raise _wrong_backbone("the pixel decoder takes no other value", remedy, field, value)
+    if not _is_share(made.to_dict().get("drop_path_rate", 0.0)):
+        remedy = "Give a number from 0 on, below 1."
+        raise _wrong_backbone("this is no share", remedy, "drop_path_rate", made.drop_path_rate)
+    if name == "hornet":
+        _check_hornet(made)
     if name == "swin" and any(made.embed_dim * 2**i % heads for i, heads in enumerate(made.num_heads)):
         message = f"heads do not divide the stages' channels, {made.embed_dim} doubled from stage to stage"
         raise _wrong_backbone(message, "Take numbers that do.", "num_heads", made.num_heads)
     return made
+
+
+def _options_of(given: PreTrainedConfig) -> dict[str, Any]:
+    """Return the fields of a backbone's configuration; the last map alone is the library's default, and no choice."""
+    options: dict[str, Any] = given.to_dict()
+    if options.get("out_features") == _STAGES[-1:]:
+        del options["out_features"], options["out_indices"]
+    return options
+
+
+def _check_hornet(made: PreTrainedConfig) -> None:
+    """Raise if no HorNet has these values; lists have four counts already."""
+    for stage, (order, size) in enumerate(zip(made.orders, made.filters, strict=True)):
+        channels = made.embed_dim * 2**stage
+        if size is not None and not (
+            isinstance(size, list | tuple)
+            and len(size) == 2
+            and all(_is_count(side, 1, _MOST) for side in size)
+        ):
+            remedy = "Give (height, width) for a stage, or null."
+            raise _wrong_backbone("this is no size of a filter", remedy, "filters", made.filters)
+        # Each gate has half the channels of the next; a filter halves what all of them have.
+        parts = 2 ** (order - 1 if size is None else order)
+        if channels % parts:
+            message = f"{channels} channels of stage {stage + 1} cannot be halved as often as its order asks"
+            raise _wrong_backbone(message, "Take smaller orders, or more channels.", "orders", made.orders)
+    for field in ("gate_scale", "layer_scale"):
+        value = getattr(made, field)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise _wrong_backbone("this is no number", "Give one.", field, value)
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1
 
 
 def _wrong_backbone(message: str, remedy: str, field: str, value: object) -> UsageError:

@@ -57,8 +57,9 @@ class SegmenterModel(PreTrainedModel, ABC):  # type: ignore[misc]
             pixel_values.ndim != 5
             or pixel_values.shape[2] != 3
             or any(n % STRIDE for n in pixel_values.shape[3:])
+            or not pixel_values.numel()
         ):
-            message = f"pixels must be [B, T, 3, H, W] with H and W multiples of {STRIDE}"
+            message = f"pixels must be [B, T, 3, H, W], none of them 0, with H and W multiples of {STRIDE}"
             remedy = "Let the model's ViewProcessor make them."
             raise input_error("model.pixels", message, remedy, value=tuple(pixel_values.shape))
         views = pixel_values.shape[1]

@@ -69,7 +69,9 @@ def open_data(config: TrainingConfig) -> TrainingData:
     if config.data.skip_empty:
         from entityseg.data.views import select
 
-        full = np.flatnonzero(np.diff(train.offsets) > 0)
+        # Crowd regions are nothing to learn from.
+        owners = np.repeat(np.arange(len(train)), np.diff(train.offsets))
+        full = np.unique(owners[~train.iscrowd])
         train = train if len(full) == len(train) else select(train, images=full)
     if not len(train):
         message, remedy = "there is no image to learn from", "Choose another split, or data.skip_empty=false."

@@ -15,6 +15,15 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Task = Literal["entity", "instance", "semantic", "panoptic"]
 Family = Literal["mask2former", "cropformer", "vmask2former", "vita"]
 
+# What each family can be read from: its decoders, and the views' masks (CropFormer, table 8b).
+_OF_BATCH = ("B-O", "B-C", "B-OC")
+_OUTPUTS: dict[Family, tuple[str, ...]] = {
+    "mask2former": ("I-O",),
+    "cropformer": ("I-O", *_OF_BATCH),
+    "vmask2former": _OF_BATCH,
+    "vita": ("I-O", *_OF_BATCH),
+}
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -29,7 +38,7 @@ class ModelSection(_Section):
         options: other settings of `SegmenterConfig`, such as `queries` or `association_self`.
         classes: how many classes the head has; None: one for the task `entity`, else as many as the data has.
         pretraining: what the weights that it starts from were trained on; `none` starts from random numbers.
-        weights: folder (or `.safetensors` file) of those weights; of a whole model, or of a backbone alone.
+        weights: folder of those weights; of a whole model, or of a backbone alone.
     """
 
     family: Family
@@ -249,9 +258,10 @@ class TrainingConfig(_Section):
             raise ValueError(
                 f"run.batch {self.run.batch} is no multiple of run.accumulate {self.run.accumulate}"
             )
-        if self.evaluation.outputs not in (None, "I-O") and one_view:
+        if self.evaluation.outputs not in (None, *_OUTPUTS[self.model.family]):
+            there = ", ".join(_OUTPUTS[self.model.family])
             raise ValueError(
-                f"evaluation.outputs is {self.evaluation.outputs}; {self.model.family} has one decoder"
+                f"evaluation.outputs is {self.evaluation.outputs}; {self.model.family} has {there}"
             )
         return self
 

@@ -28,7 +28,8 @@ class ViewAugmentation:
     The default is CropFormer's: the whole image and one of its four corner crops, each resized to one of six short
     sides. Large-scale jitter, which the released Mask2Former entity models were trained with, is
     `ViewAugmentation(crops="none", jitter=(0.1, 2.0), window=1024)`; the released semantic models' is
-    `ViewAugmentation(crops="none", short_sides=range(256, 1025, 51), max_side=2048, window=512, colour=True)`.
+    `ViewAugmentation(crops="none", short_sides=[int(51.2 * n) for n in range(5, 21)], max_side=2048, window=512,
+    colour=True)`.
 
     Attributes:
         short_sides: of which one is drawn, in network pixels.

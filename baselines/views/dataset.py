@@ -106,7 +106,7 @@ class EntityViews(TorchDataset[Sample]):
         found = locate_image(self.dataset, image)
         if found.path is None:
             message = "the image was not found" if found.how != "ambiguous" else "several files have its name"
-            remedy = "Check `image_root`, or fetch the images."
+            remedy = "Fetch the images, or say where they are (`data.images`, in Python `image_root`)."
             raise input_error(
                 "image.missing", message, remedy, file=image.file_name, record=f"image {image.id}"
             )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 import torch
@@ -23,6 +23,20 @@ FILE = "preprocessor_config.json"
 # Far above what any network takes; a damaged file must not ask for all memory.
 _MOST = 2**16
 _MOST_CROPS = 100
+
+
+class ViewOptions(TypedDict, total=False):
+    """Options of a processor; `ViewProcessor.from_pretrained` takes them in place of the file's."""
+
+    short_side: int
+    max_side: int
+    crops: Scheme
+    crop_ratio: float
+    crop_count: int
+    image_mean: Sequence[float]
+    image_std: Sequence[float]
+    size_divisor: int
+    seed: int
 
 
 class ViewProcessor(ImageProcessingMixin):  # type: ignore[misc]
@@ -43,6 +57,7 @@ class ViewProcessor(ImageProcessingMixin):  # type: ignore[misc]
     """
 
     model_input_names = ("pixel_values",)
+    valid_kwargs = ViewOptions
 
     def __init__(
         self,
@@ -115,9 +130,25 @@ class ViewProcessor(ImageProcessingMixin):  # type: ignore[misc]
             dtype=dtype,
         )  # fmt: skip
 
-    def __call__(self, images: Pixels | Sequence[Pixels]) -> Any:
-        """Return `pixel_values` [images, views, 3, height, width], and under `views` where each one lies."""
-        given = [images] if isinstance(images, np.ndarray) else list(images)
+    def __call__(self, images: Pixels | Sequence[Pixels], return_tensors: Literal["pt"] | None = None) -> Any:
+        """Return `pixel_values` [images, views, 3, height, width], and under `views` where each one lies.
+
+        Args:
+            images: one, uint8 [height, width, 3], or a list of such.
+            return_tensors: as the library's processors have it; there are torch's tensors alone.
+
+        Raises:
+            InputError: there is no image, or one is of another kind, or has no pixel.
+            UsageError: other tensors are asked for.
+        """
+        if return_tensors not in (None, "pt"):
+            message, remedy = "the processor makes torch's tensors", "Give `pt`, or leave it out."
+            raise usage_error(
+                "processor.tensors", message, remedy, field="return_tensors", value=return_tensors
+            )
+        given: list[Any] = list(images) if isinstance(images, list | tuple) else [images]
+        if not given:
+            raise input_error("image.empty", "there is no image", "Give one or more.")
         made = [self.cut(image) for image in given]
         return BatchFeature({"pixel_values": self.stack(made), "views": [one.views for one in made]})
 

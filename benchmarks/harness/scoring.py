@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,15 +23,17 @@ from entityseg.benchmarks.results import (
 )
 from entityseg.benchmarks.tasks.record import Task
 from entityseg.data.json_file import require_there
+from entityseg.data.targets import require_own_file
 from entityseg.data.threads import Progress
 from entityseg.errors import usage_error
 from entityseg.metrics.result import Score
+from entityseg.metrics.scoring import Overlap
 from entityseg.metrics.table import kept_samples
 from entityseg.predictions.manifest import NAME, Manifest, check_manifest, read_manifest
 from entityseg.predictions.narrative import InputMode
 
 # Options of a task's family that a caller may choose; they are part of the evaluator's identity.
-CHOICES = {"entity": ("overlap",)}
+CHOICES = {"entity": {"overlap": get_args(Overlap)}}
 Samples = dict[str, NDArray[np.float64]]
 
 
@@ -67,10 +69,12 @@ def score(
         progress: wraps the images as (iterable, total, label).
 
     Raises:
-        UsageError: the task cannot be scored here, or has no such mode or option.
+        UsageError: the task cannot be scored here, has no such mode or option, or `out` is no result.
         InputError: something is wrong with the data, the predictions or their manifest; all problems are listed.
     """
     check_choices(task, mode, options)
+    if out is not None:
+        require_own_file(out, "result", lambda begin: b"entityseg/result@" in begin)
     model, warnings = said_of(task, Path(pred), manifest)
     if name:
         model["model"] = name
@@ -164,18 +168,21 @@ def check_choices(task: Task, mode: str, options: Mapping[str, Any] | None) -> d
     """Return the options after a look at them and the mode.
 
     Raises:
-        UsageError: the task has no such mode, or its family no such option.
+        UsageError: the task has no such mode, or its family no such option or value.
     """
     if mode not in task.modes:
         message, remedy = f"{task.name} has no such mode", f"Its modes are {', '.join(task.modes)}."
         raise usage_error("task.mode", message, remedy, field="mode", value=mode)
     given = {name: value for name, value in (options or {}).items() if value is not None}
-    allowed = CHOICES.get(task.family, ())
-    for name in given:
+    allowed = CHOICES.get(task.family, {})
+    for name, value in given.items():
         if name not in allowed:
             message = f"the metric family {task.family} has no such option"
             remedy = f"It has {', '.join(allowed) or 'none'}."
-            raise usage_error("task.option", message, remedy, field=name, value=given[name])
+            raise usage_error("task.option", message, remedy, field=name, value=value)
+        if value not in allowed[name]:
+            message, remedy = "the option has no such value", f"Choose one of {', '.join(allowed[name])}."
+            raise usage_error("task.option", message, remedy, field=name, value=value)
     return given
 
 

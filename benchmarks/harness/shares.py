@@ -80,8 +80,10 @@ def taken(folder: Path, share: Share, claim: Callable[[Sequence[str]], None]) ->
         claim: called before, while nobody else can take anything, with what others hold, in words.
 
     Raises:
-        UsageError: another process holds shards of this share; says which one.
+        UsageError: another process holds shards of this share; says which one. The folder is a file.
     """
+    if folder.exists() and not folder.is_dir():
+        raise usage_error("run.folder", "this is a file", "Name a folder (--out).", file=str(folder))
     locks = folder / LOCKS
     locks.mkdir(parents=True, exist_ok=True)
     with _opened(locks / _GUARD) as guard:

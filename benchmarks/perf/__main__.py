@@ -17,6 +17,10 @@ def main(arguments: list[str] | None = None) -> int:
     except (OSError, ValueError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except ModuleNotFoundError as error:
+        extra = "the other libraries are the extra `perf`: pip install -e '.[perf]'"
+        print(f"error: {error}; {extra}, or choose what is there (--tools)", file=sys.stderr)
+        return 1
     print(json.dumps(report, indent=1) if options.json else text)
     return 0
 
@@ -35,11 +39,12 @@ def _generate(options: argparse.Namespace) -> tuple[Any, str]:
 
 def _ap(options: argparse.Namespace) -> tuple[Any, str]:
     from entityseg.benchmarks.perf import ap
-    from entityseg.benchmarks.perf.peers import TOOLS
+    from entityseg.benchmarks.perf.peers import TOOLS, require_installed
 
     unknown = [name for name in options.tools if name not in TOOLS]
     if unknown:
         raise ValueError(f"unknown tool {unknown[0]!r}; there are {', '.join(TOOLS)}")
+    require_installed(TOOLS[name].distribution for name in options.tools)
     if not set(options.variants) <= set(ap.VARIANTS):
         raise ValueError(f"the variants are {', '.join(ap.VARIANTS)}")
     report = ap.compare(
@@ -50,7 +55,9 @@ def _ap(options: argparse.Namespace) -> tuple[Any, str]:
 
 def _startup(options: argparse.Namespace) -> tuple[Any, str]:
     from entityseg.benchmarks.perf import startup
+    from entityseg.benchmarks.perf.peers import require_installed
 
+    require_installed(["vernier"])
     report = startup.compare(options.data, options.repeat)
     return report, startup.table(report)
 

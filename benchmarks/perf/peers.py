@@ -11,8 +11,9 @@ import contextlib
 import io
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,22 @@ class Tool:
     def compared(self) -> list[str]:
         """Returns the figures that must agree with pycocotools."""
         return [name for name in NAMES if not (self.boxes and name in SIZED)]
+
+
+def require_installed(distributions: Iterable[str]) -> None:
+    """Looks for peers before processes are started that would import them.
+
+    Raises:
+        ModuleNotFoundError: some are not installed; all are named.
+    """
+    missing = []
+    for name in distributions:
+        try:
+            version(name)
+        except PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        raise ModuleNotFoundError(f"not installed: {', '.join(missing)}")
 
 
 def _pycocotools(threads: int) -> Run:

@@ -13,12 +13,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
+from typer.core import TyperGroup
 
 if TYPE_CHECKING:
     from entityseg.errors import Findings
 
 # A bar for less than this only flickers.
 _SILENT_SECONDS = 1.0
+# More letters than the first sentence of any command has.
+_SENTENCE = 400
 _BLAS = "scipy.linalg.cython_blas"
 
 
@@ -33,9 +36,24 @@ def new_command(**options: Any) -> typer.Typer:
     )
 
 
+class _Group(TyperGroup):
+    """A noun whose help gives the whole first sentence of each verb; click cuts it at the end of the line."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        verbs = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [
+                    (name, verb.get_short_help_str(_SENTENCE))
+                    for name, verb in verbs.items()
+                    if verb is not None
+                ]
+            )
+
+
 def new_app(help: str, examples: Sequence[str] = ()) -> typer.Typer:
     """Return an empty group of commands (a noun); without a verb it prints its help."""
-    app = new_command(help=help, epilog=epilog(*examples) if examples else None)
+    app = new_command(cls=_Group, help=help, epilog=epilog(*examples) if examples else None)
 
     # Without a callback, typer would make a noun with one verb that verb itself.
     @app.callback(invoke_without_command=True)

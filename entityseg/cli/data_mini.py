@@ -37,7 +37,7 @@ def mini(
     from entityseg.data.mini.write_tasks import LEAST_SCENES, SET_FOLDERS, write_mini_tasks
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        message = "the folder is there already and is not empty"
+        message = "the target is a file" if out.is_file() else "the folder is there already and is not empty"
         raise usage_error("mini.target", message, "Name another folder.", file=str(out))
     if tasks and scenes < LEAST_SCENES:
         message = f"sets for tasks need at least {LEAST_SCENES} scenes"

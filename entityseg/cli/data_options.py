@@ -16,7 +16,10 @@ Split = Annotated[
     str | None, typer.Option(help="Which reading of SRC, where it has several, such as val_lr.")
 ]
 Images = Annotated[
-    Path | None, typer.Option(help="Folder of the images, where they are not found by themselves.")
+    Path | None,
+    typer.Option(
+        exists=True, file_okay=False, help="Folder of the images, where they are not found by themselves."
+    ),
 ]
 Threads = Annotated[int | None, typer.Option(min=1, help="Images side by side; all cores if not given.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]

@@ -19,7 +19,7 @@ def refs(
     folder: Annotated[
         Path, typer.Argument(help="Folder refcoco, refcoco+ or refcocog with refs(*).p and instances.json.")
     ],
-    out: Annotated[Path, typer.Option("--out", help="Folder for the JSON files, one a split.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the JSON files, one a split.")],
     split_by: Annotated[
         str | None, typer.Option(help="Which refs(*).p: unc, umd or google; the usual one by default.")
     ] = None,

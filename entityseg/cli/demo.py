@@ -38,9 +38,9 @@ _FIGURES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR@100")
     )
 )
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder to write to: new, or made by an earlier run.")] = Path(
-        "demo"
-    ),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder to write to: new, or made by an earlier run.")
+    ] = Path("demo"),
     data: Annotated[
         Path | None, typer.Option(help="A dataset of your own in place of the mini dataset.")
     ] = None,
@@ -61,12 +61,12 @@ def demo(
     load_masks()
     from entityseg.report.demo import run_demo
 
-    if data is None and gt is None:
-        note(f"The mini dataset: {scenes} scenes in {out / 'mini'}")
     done = run_demo(
         out, data=data, split=split, from_=from_, gt=gt, pred=pred, scenes=scenes, seed=seed,
         bootstrap=bootstrap, chapters=not quick, threads=threads, progress=progress,
     )  # fmt: skip
+    if data is None and gt is None:
+        note(f"The mini dataset: {scenes} scenes in {out / 'mini'}")
     if as_json:
         print_json(done.to_json())
     else:

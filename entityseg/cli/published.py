@@ -55,7 +55,9 @@ def show(
         from difflib import get_close_matches
 
         near = get_close_matches(table.lower(), names, 3, 0.5)
-        hint = f"did you mean {' or '.join(names[name] for name in near)}?" if near else "see the list."
+        hint = "`entityseg published list` names all."
+        if near:
+            hint = f"did you mean {' or '.join(names[name] for name in near)}?"
         raise typer.BadParameter(f"there is no table '{table}'; {hint}")
     found = rows(names[table.lower()])
     if as_json:

@@ -101,7 +101,7 @@ def _add_places(
             message = (
                 f"{count} are not in {wanted}, and several files elsewhere have their name: {candidates}"
             )
-            remedy = "Give the right folder as image root, or move the images."
+            remedy = "Give the right folder (`--images`), or move the images."
             findings.add("images.ambiguous", message, remedy, **where)
         elif how == "archive":
             message = f"{count} lie in {there}, the archive's own folder; they are found all the same"
@@ -115,7 +115,7 @@ def _add_places(
             findings.add("images.renamed", message, remedy, severity="warning", **where)
         else:
             message = f"{count} are misplaced: they lie in {there} instead of {wanted}"
-            remedy = "Move them, or give that folder as image root; they are found all the same."
+            remedy = "Move them, or give that folder (`--images`); they are found all the same."
             findings.add("images.moved", message, remedy, severity="warning", **where)
 
 
@@ -178,7 +178,11 @@ def size_difference(record: Size, header: ImageHeader, reading: Reading) -> tupl
         return "image.size", sizes, "The file is another picture or was cropped: get the original."
     if reading.format in ("semantic", "entityseg-release") and reading.split.startswith("semantic"):
         message = f"{sizes}: the maps fit the images of the other resolution (issue 47 of qqlu/Entity)"
-        return "semantic.size", message, "Give `images_lr` as image root, or resize the maps (nearest)."
+        return (
+            "semantic.size",
+            message,
+            "Give `images_lr` as their folder (`--images`), or resize the maps (nearest).",
+        )
     which = ("high", "low") if larger else ("low", "high")
     message = f"{sizes}: it looks like the {which[0]}-resolution image with {which[1]}-resolution annotations"
     return "image.resolution", message, "Use `images_lr` with the `_lr` files, and `images` with the others."

@@ -165,7 +165,7 @@ def _nothing(path: Path, wanted: str | None) -> EntitySegError:
             remedy = "Use it as predictions (`entityseg score`), or give the ground truth."
         else:
             message = "the file is neither JSON with `images` and `annotations`, nor a list of semantic maps"
-            remedy = "Give an annotation file, or name its format (`--from`)."
+            remedy = "Give an annotation file; where a command has `--from`, it names the format."
         return usage_error("load.nothing", message, remedy, file=str(path))
     formats: list[Format] = [get_format(name) for name in ([wanted] if wanted else FORMATS)]
     looked = "".join(f"\n  {one.name}: {one.summary}" for one in formats)

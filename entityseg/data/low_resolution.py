@@ -140,7 +140,10 @@ def _resize_image(dataset: Dataset, image: ImageRecord, out: Path, size: Size) -
     record = f"image {image.id}"
     path = find_image(dataset, image)
     if path is None:
-        message, remedy = "the image was not found", "Check `image_root`, or fetch the images."
+        message, remedy = (
+            "the image was not found",
+            "Give their folder (`--images`; `image_root` in Python), or fetch them.",
+        )
         raise InputError(Finding("image.missing", message, remedy, file=image.file_name, record=record))
     name = PurePosixPath(image.file_name.replace("\\", "/"))
     target = out.joinpath(*name.parts)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
 Kind = Literal["entity", "instances", "panoptic", "list", "other"]
 
-MARKER = b'"entityseg"'
+# The marker with its format, as an object or alone: many of our other files name the version of the package.
+_MARKER = re.compile(rb'"entityseg"\s*:\s*(?:\{\s*"format"\s*:\s*)?"entity@')
 _WINDOW = 1 << 20
 _HEAD = 1 << 12
 _COLLECTION = "tasks.json"
@@ -35,7 +37,7 @@ def peek(path: Path) -> Kind:
             return "list"
         if start != b"{":
             return "other"
-        if MARKER in data[:_HEAD]:
+        if _MARKER.search(data[:_HEAD]):
             return "entity"
         lists: set[bytes] = set()
         while True:
@@ -43,13 +45,15 @@ def peek(path: Path) -> Kind:
             there = sorted((at, kind) for at, kind in found if at >= 0)
             if there:
                 return there[0][1]
-            lists.update(key for key in (b'"images"', b'"annotations"') if key in data)
+            lists.update(match[1] for match in _LIST.finditer(data))
             more = file.read(_WINDOW)
             if not more:
                 return "instances" if len(lists) == 2 else "other"
             data = data[-_OVERLAP:] + more
 
 
+# A number there is a count, as statistics and results have it.
+_LIST = re.compile(rb'"(images|annotations)"\s*:\s*[^\s\d]')
 _KEYS: dict[bytes, Kind] = {b'"segments_info"': "panoptic", b'"segmentation"': "instances"}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,28 @@ def folder_target(path: str | Path, marker: str, *, overwrite: bool = False) -> 
         return
     with atomic_folder(path) as folder:
         yield folder
+
+
+def require_own_file(path: str | Path, what: str, is_ours: Callable[[bytes], bool]) -> None:
+    """Refuse to write a file over something that is none of its kind, such as a ground truth.
+
+    Args:
+        path: the target.
+        what: the kind, such as `page`.
+        is_ours: tells the kind from the first 256 bytes of what is there.
+
+    Raises:
+        UsageError: the path is a folder, or a file of another kind.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise usage_error("target.folder", "the target is a folder", "Name a file.", file=str(path))
+    if path.is_file():
+        with open(path, "rb") as file:
+            ours = is_ours(file.read(256))
+        if not ours:
+            message = f"a file that is no {what} is there already"
+            raise usage_error("target.exists", message, "Choose another target.", file=str(path))
 
 
 def refuse_options(unused: Mapping[str, Any]) -> None:

@@ -50,7 +50,7 @@ def class_aware(dataset: Dataset) -> Dataset:
         InputError: the dataset does not keep them, or an annotation's is missing.
     """
     kept = [category.extra.get(ORIGINAL_CATEGORIES) for category in dataset.categories]
-    remedy = "Only datasets made by `agnostic` have them; use the original files."
+    remedy = "Only datasets made by `agnostic` (`--agnostic`) have them; use the original files."
     if len(kept) != 1 or kept[0] is None:
         raise input_error("agnostic.categories", "the dataset does not keep original categories", remedy)
     findings = Findings()

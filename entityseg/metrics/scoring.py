@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from entityseg.data.records import Dataset
 from entityseg.data.threads import Progress
-from entityseg.errors import Findings
+from entityseg.errors import Findings, usage_error
 from entityseg.masks import RunLengths, are_disjoint, overlaps, paint
 from entityseg.masks.order import by_score
 from entityseg.metrics.entity_ap import EntityAP
@@ -52,6 +52,7 @@ def score(
         progress: wraps the images as (iterable, total, label), to show a progress bar.
 
     Raises:
+        UsageError: there is no such mode, or no such way with overlap.
         InputError: something is wrong with a file, or predictions overlap; all problems are listed.
     """
     dataset, predictions = opened(gt, pred, mode)
@@ -104,6 +105,9 @@ def evaluate(
     progress: Progress | None = None,
 ) -> tuple[EntityAP, Evaluated]:
     """Match all images; arguments and errors are those of `score`."""
+    if overlap not in get_args(Overlap):
+        remedy = f"Use one of {', '.join(get_args(Overlap))}."
+        raise usage_error("overlap.unknown", "there is no such way with overlap", remedy, value=overlap)
     findings = Findings()
     findings.extend(gt.warnings)
     findings.extend(pred.warnings)

@@ -119,7 +119,7 @@ class _TubeJob(_Job):
         self.gt: TubeSet = gt
         self.pred: TubeSet = pred
         self.agnostic = agnostic
-        self.metric = "tube AP^e" if agnostic else "tube AP"
+        self.metric = "tube AP"
         self.options = {"task": "uvo" if agnostic else "ytvis"}
 
     def table(self) -> Table[Any]:

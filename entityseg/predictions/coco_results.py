@@ -14,6 +14,7 @@ from entityseg.data.records import Dataset
 from entityseg.errors import Findings, input_error
 from entityseg.predictions.records import Predictions
 
+_DATASET_REMEDY = "Give the predictions; a ground truth goes to `--gt`."
 _SHAPE_REMEDY = "Write a list of {image_id, segmentation, score}, as for COCO."
 
 
@@ -52,6 +53,9 @@ def read_coco_results(path: str | Path, gt: Dataset, *, box_areas: bool = False)
         parsed = parse_json(mapped, str(path))
         if isinstance(parsed, dict) and isinstance(parsed.get("annotations"), list):
             parsed = parsed["annotations"]
+            if parsed and not any(isinstance(one, dict) and "score" in one for one in parsed):
+                message = "the file is a dataset: none of its annotations has a score"
+                raise input_error("predictions.dataset", message, _DATASET_REMEDY, file=str(path))
         if not isinstance(parsed, list):
             message = "predictions must be a list [...] of records"
             raise input_error("json.shape", message, _SHAPE_REMEDY, file=str(path))

@@ -31,6 +31,8 @@ from entityseg.predictions.images import image_of, stand_in
 from entityseg.predictions.records import Predictions
 
 SCORES = "scores.json"
+# What a folder of `bench run` or `predict` has, of which the predictions are a part.
+_OF_RUNS = ("predictions.jsonl", "predictions.json", f"predictions/{SCORES}", f"id_maps/{SCORES}")
 MOST_ID = 2**24 - 1
 # Without a ground truth a map itself says how large it is, and its pixels must fit into memory.
 _MAX_UNTOLD_PIXELS = 2**29
@@ -117,6 +119,9 @@ def read_id_maps(path: str | Path, gt: Dataset | None) -> Predictions:
     if not (folder / SCORES).is_file():
         message = f"the folder has no {SCORES}"
         remedy = f"Write {SCORES} with {{image_id: {{segment_id: score}}}}; if it was being written, write it again."
+        inside = next((one for one in _OF_RUNS if (folder / one).is_file()), None)
+        if inside is not None:
+            remedy = f"This is a run's folder: give {folder / inside}."
         raise MissingFileError(Finding("idmap.scores", message, remedy, file=str(folder)))
     file = str(folder / SCORES)
     findings = Findings(file)

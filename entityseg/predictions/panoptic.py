@@ -20,7 +20,7 @@ from entityseg.data.json_file import require_there, require_type
 from entityseg.data.json_lists import parse_lists
 from entityseg.data.peek import peek
 from entityseg.data.records import Dataset
-from entityseg.errors import Finding, Findings, InputError
+from entityseg.errors import Finding, Findings, InputError, usage_error
 from entityseg.files import atomic_file
 from entityseg.masks import to_panoptic_png
 from entityseg.predictions.records import Predictions
@@ -44,9 +44,13 @@ def read_panoptic_predictions(
     Raises:
         MissingFileError: there is no such file, or no folder with its PNGs.
         InputError: a record is wrong; all problems are listed.
+        UsageError: a folder of PNGs is given for RLE masks.
     """
     file = _json_of(Path(path))
     if peek(file) in ("list", "instances"):
+        if png_root is not None:
+            message, remedy = "RLE masks need no folder of PNGs", "Leave it out (`--png-root`)."
+            raise usage_error("panoptic.png_root", message, remedy, file=str(file), value=str(png_root))
         return read_rle_records(file, gt)
     top = require_type(parse_lists(file, ("annotations",)), dict, "the file", str(file))
     findings = Findings(str(file))

@@ -77,7 +77,7 @@ def _dataset_section(demo: Demo, own_data: bool) -> Section:
     if not own_data:
         text.append(
             "The mini dataset is made by a program: pictures, masks and words. It has the layout of the "
-            "EntitySeg release; its validation half is shown here."
+            "EntitySeg release; its validation split is shown here."
         )
     example = []
     if demo.examples:

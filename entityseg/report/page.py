@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from PIL import Image
 
+from entityseg.data.targets import require_own_file
 from entityseg.files import write_bytes
 from entityseg.metrics.result import Score
 
@@ -164,8 +165,23 @@ def render(page: Page) -> str:
 
 
 def write_page(path: str | Path, page: Page) -> None:
-    """Write the page, whole or not at all."""
+    """Write the page, whole or not at all.
+
+    Raises:
+        UsageError: something else than a page is there, see `require_page_target`.
+    """
+    require_page_target(path)
     write_bytes(path, render(page).encode())
+
+
+def require_page_target(path: str | Path) -> None:
+    """Refuse to write a page over something that is none, such as a ground truth.
+
+    Raises:
+        UsageError: the path is a folder, or a file that is no HTML page.
+    """
+    starts = (b"<!doctype html", b"<html")
+    require_own_file(path, "page", lambda begin: begin.lstrip().lower().startswith(starts))
 
 
 def score_table(scores: dict[str, Score], names: Sequence[str]) -> Table:

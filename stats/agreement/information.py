@@ -48,7 +48,6 @@ def information(areas_a: Int64Array, areas_b: Int64Array, common: Int64Array, pi
     joint[-1, :-1] = areas_b - common.sum(axis=0)
     joint[-1, -1] = pixels - joint.sum()
     sum_a, sum_b = joint.sum(axis=1), joint.sum(axis=0)
-    # Sorted, so that the sum does not depend on how the masks were listed.
     return Information(
         _conditional(joint, sum_b[None, :], pixels), _conditional(joint, sum_a[:, None], pixels)
     )
@@ -58,4 +57,5 @@ def _conditional(joint: Int64Array, given: Int64Array, pixels: int) -> float:
     there = joint > 0
     counts = joint[there].astype(np.float64)
     terms: NDArray[np.float64] = counts * np.log2(np.broadcast_to(given, joint.shape)[there] / counts)
+    # Sorted, so that the sum does not depend on how the masks were listed.
     return float(np.sort(terms).sum() / pixels)

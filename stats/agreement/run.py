@@ -116,13 +116,14 @@ def agreements(
     Raises:
         UsageError, InputError: see `agreement`; names repeat.
     """
+    if len(annotators) < 2:
+        message = f"agreement is between two annotators or more, not {len(annotators)}"
+        raise usage_error("agreement.names", message, "Give two or more annotations of the same images.")
     loaded = [_load(one) for one in annotators]
     named = list(names) if names is not None else _names(loaded)
-    if len(loaded) < 2 or len(set(named)) != len(loaded):
-        message = f"{len(loaded)} annotators need at least two different names, not {named}"
-        raise usage_error(
-            "agreement.names", message, "Give two or more datasets, each with a name of its own."
-        )
+    if len(named) != len(loaded) or len(set(named)) != len(loaded):
+        message = f"{len(loaded)} annotators need as many different names, not {named}"
+        raise usage_error("agreement.names", message, "Give each a name of its own.")
     return {
         (named[i], named[j]): agreement(loaded[i], loaded[j], **options)
         for i, j in combinations(range(len(loaded)), 2)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from entityseg.data.records import AnnotatedImage, ImageId
 from entityseg.masks.runlengths import Int64Array
+from entityseg.metrics.averages import total
 from entityseg.metrics.matching import IOU_THRESHOLDS
 from entityseg.metrics.panoptic import PanopticQuality
 from entityseg.metrics.precision import Ranked
@@ -125,7 +126,7 @@ def _pairs(rows: list[ImageAgreement]) -> Figures:
     }
 
     def figures(weights: Int64Array) -> _Values:
-        return {name: _divided(weights @ column, weights @ count) for name, column in sums.items()}
+        return {name: _divided(total(weights, column), weights @ count) for name, column in sums.items()}
 
     return figures
 
@@ -141,10 +142,10 @@ def _classes(rows: list[ImageAgreement]) -> Figures:
     np.add.at(by_a, (unit, index[:, 0]), 1)
     np.add.at(by_b, (unit, index[:, 1]), 1)
     equal = np.bincount(unit, weights=pairs[:, 0] == pairs[:, 1], minlength=len(rows)).astype(np.int64)
-    total = by_a.sum(axis=1)
+    pairs_of = by_a.sum(axis=1)
 
     def figures(weights: Int64Array) -> _Values:
-        n = weights @ total
+        n = weights @ pairs_of
         accuracy = _divided(weights @ equal, n)
         chance = _divided(((weights @ by_a) * (weights @ by_b)).sum(axis=1), n**2)
         # Where both always say the same one class, chance explains all: kappa is undefined.
@@ -189,7 +190,7 @@ def _information(rows: list[ImageAgreement]) -> Figures:
 
     def figures(weights: Int64Array) -> _Values:
         n = weights @ there
-        return {name: _divided(weights @ column, n) for name, column in columns.items()}
+        return {name: _divided(total(weights, column), n) for name, column in columns.items()}
 
     return figures
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from entityseg.metrics.averages import ratio
+from entityseg.metrics.averages import ratio, total
 from entityseg.metrics.table import Figures, Table, UnitId
 from entityseg.stats.dataset.image import AVERAGED
 
@@ -67,7 +66,7 @@ class DatasetAverages(Table[Float64Array]):
 
         def compute(weights: NDArray[np.int64]) -> dict[str, Float64Array]:
             return {
-                name: ratio(_sum(weights, above), _sum(weights, below))
+                name: ratio(total(weights, above), total(weights, below))
                 for name, above, below in _ratios(columns)
             }
 
@@ -84,16 +83,8 @@ def _ratios(columns: Float64Array) -> Iterator[tuple[str, Float64Array, Float64A
     for name, (_, large) in LARGE.items():
         for t in THRESHOLDS:
             yield f"{name} {t}/images", large(width, height, t).astype(np.float64), once
-    for name, total, count in zip(AVERAGED, rest[: len(AVERAGED)], rest[len(AVERAGED) :], strict=True):
-        yield f"{name}/entities", total, count
-        yield f"{name}/images", total / np.maximum(count, 1), (count > 0).astype(np.float64)
+    for name, sums, count in zip(AVERAGED, rest[: len(AVERAGED)], rest[len(AVERAGED) :], strict=True):
+        yield f"{name}/entities", sums, count
+        yield f"{name}/images", sums / np.maximum(count, 1), (count > 0).astype(np.float64)
     yield "valid area/images", covered / np.maximum(pixels, 1), once
     yield "valid area/pixels", covered, pixels
-
-
-def _sum(weights: NDArray[np.int64], values: Float64Array) -> Float64Array:
-    """Return the weighted sums of values, float64 [b]; that of a single weighting is exact."""
-    if len(weights) == 1:
-        return np.array([math.fsum((weights[0] * values).tolist())])
-    result: Float64Array = weights.astype(np.float64) @ values
-    return result

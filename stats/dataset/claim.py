@@ -13,15 +13,18 @@ from typing import Any
 import numpy as np
 
 from entityseg import __version__
+from entityseg.data import parquet_tables
 from entityseg.data.digests import of_file, of_json
 from entityseg.data.formats._png_files import find_png
 from entityseg.data.formats._png_source import PngSource
+from entityseg.data.images import find_image
 from entityseg.data.json_file import parse_json_file
 from entityseg.data.records import Dataset
+from entityseg.data.sources import MemorySource
 from entityseg.errors import usage_error
 from entityseg.files import hold_folder, remove_leftovers, write_json
 from entityseg.stats.dataset.choices import DatasetChoices
-from entityseg.stats.dataset.schema import STATISTICS
+from entityseg.stats.dataset.schema import CLASS_DENSITY, COOCCURRENCE, ENTITIES, IMAGES, STATISTICS
 from entityseg.stats.dataset.sources import source_of
 
 RUN, SHARDS = "run.json", "shards"
@@ -32,7 +35,10 @@ _TOOLS = ("numpy", "numba", "pillow", "scipy", "pyarrow")
 def job_of(
     dataset: Dataset, choices: DatasetChoices, hashes: bool, class_density: bool, shard_size: int
 ) -> dict[str, Any]:
-    """Return what the shards depend on; a folder that has shards of anything else is refused."""
+    """Return what the shards depend on; a folder that has shards of anything else is refused.
+
+    Bytes of PNGs and of pictures are read only when they are measured; a changed file changes its time.
+    """
     digest = hashlib.sha256()
     for column in (dataset.offsets, dataset.ids, dataset.category_ids, dataset.iscrowd):
         digest.update(np.ascontiguousarray(column).data)
@@ -40,25 +46,40 @@ def job_of(
         digest.update(f"{image.id!r} {image.file_name!r} {image.size} {source_of(image)!r}\n".encode())
     source = dataset.source
     if isinstance(source, PngSource):
-        # Their bytes are only read when they are measured; a changed file changes its time.
         for name in source.names:
             path = find_png(source.root, name) if name is not None else None
-            found = path.stat() if path is not None else None
-            digest.update(f"{name!r} {found and (found.st_size, found.st_mtime_ns)}\n".encode())
-    file = dataset.path if dataset.path is not None and dataset.path.is_file() else None
+            digest.update(f"{name!r} {_stamp(path)}\n".encode())
+    elif isinstance(source, MemorySource):
+        # Such as semantic maps, of which the file is only the list.
+        for index in range(len(dataset)):
+            masks = source.masks(index)
+            digest.update(masks.offsets.data)
+            digest.update(np.ascontiguousarray(masks.edges).data)
+    file = dataset.path
+    if file is not None and file.is_dir():
+        file = file / parquet_tables.ENTITIES
     kinds = [(category.id, category.isthing) for category in dataset.categories]
     return {
         "format": _RUN_FORMAT,
-        "file_sha256": None if file is None else of_file(file),
+        "file_sha256": None if file is None or not file.is_file() else of_file(file),
         "records_sha256": digest.hexdigest(),
         "kinds_sha256": of_json(kinds),
         "choices": choices.to_json(),
         "hashes": hashes,
         "image_root": str(dataset.image_root) if hashes else None,
+        "pictures_sha256": of_json([_stamp(find_image(dataset, image)) for image in dataset.images])
+        if hashes
+        else None,
         "class_density": class_density,
         "shard_size": shard_size,
         "versions": versions(),
     }
+
+
+def _stamp(path: Path | None) -> tuple[int, int] | None:
+    """Return the size and the time of a file, None if there is none."""
+    found = path.stat() if path is not None else None
+    return found and (found.st_size, found.st_mtime_ns)
 
 
 @contextmanager
@@ -88,6 +109,8 @@ def _take(folder: Path, job: Mapping[str, Any], *, overwrite: bool) -> None:
             message = "the folder is there already and holds something else than statistics"
             raise _refused(folder, message, "Name another folder.")
     else:
+        for name in (STATISTICS, IMAGES, ENTITIES, COOCCURRENCE, CLASS_DENSITY):
+            remove_leftovers(folder / name)
         known = parse_json_file(file)
         if known == job:
             return

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from itertools import chain, count, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -133,8 +133,11 @@ def hashed_set(folder: Path) -> HashedSet:
 
 
 def duplicate_table(own: HashedSet, others: Sequence[HashedSet] = ()) -> StatTable:
-    """Return the table `duplicates`: groups of near images of which at least one is of the own set."""
-    sets = [own, *others]
+    """Return the table `duplicates`: groups of near images of which at least one is of the own set.
+
+    Other sets whose name is taken already get a number behind it.
+    """
+    sets = _told_apart([own, *others])
     hashes_of = [one.images["hash"].tolist() for one in sets]
     starts = np.cumsum([0, *map(len, hashes_of)]).tolist()
     hashes = [value for values in hashes_of for value in values]
@@ -157,6 +160,18 @@ def duplicate_table(own: HashedSet, others: Sequence[HashedSet] = ()) -> StatTab
     if not any(own.images["picture"].tolist()):
         note = "Not looked for: `--hash` reads the images."
     return StatTable("duplicates", "Images that are nearly the same", columns, tuple(rows), note)
+
+
+def _told_apart(sets: Sequence[HashedSet]) -> list[HashedSet]:
+    """Return the sets under names that differ: all files of annotations may be called `val.json`."""
+    taken: set[str] = set()
+    found = []
+    for one in sets:
+        numbered = (f"{one.name} ({number})" for number in count(2))
+        name = next(name for name in chain([one.name], numbered) if name not in taken)
+        taken.add(name)
+        found.append(replace(one, name=name))
+    return found
 
 
 def _described(

@@ -6,7 +6,7 @@ import csv
 import io
 from pathlib import Path
 
-from entityseg.files import write_bytes
+from entityseg.files import remove_leftovers, write_bytes
 from entityseg.stats.dataset.schema import TABLES, Cell, Statistics, StatTable
 
 _ESCAPES = str.maketrans(
@@ -86,8 +86,10 @@ def to_latex(table: StatTable) -> str:
 def write_exports(folder: Path, statistics: Statistics) -> None:
     """Write each table as `tables/NAME.csv` and `tables/NAME.tex`."""
     for name, table in statistics.tables.items():
-        write_bytes(folder / TABLES / f"{name}.csv", to_csv(table).encode("utf-8", "replace"))
-        write_bytes(folder / TABLES / f"{name}.tex", to_latex(table).encode("utf-8", "replace"))
+        for suffix, text in (("csv", to_csv(table)), ("tex", to_latex(table))):
+            path = folder / TABLES / f"{name}.{suffix}"
+            remove_leftovers(path)
+            write_bytes(path, text.encode("utf-8", "replace"))
 
 
 def _names(table: StatTable) -> list[str]:

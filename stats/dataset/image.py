@@ -70,7 +70,7 @@ def measure_image(
     located = locate(units.masks)
     entities = _entity_columns(one.image, units, counted, located, choices, index)
     density, class_density = _density(units, counted, located, by_class)
-    image = _image_row(one.image, units, counted, categories, choices, entities, index)
+    image = _image_row(one, units, counted, categories, choices, entities, index)
     return ImageStatistics(image, entities, density, class_density, _digest(one))
 
 
@@ -106,7 +106,7 @@ def _entity_columns(
 
 
 def _image_row(
-    image: ImageRecord,
+    one: AnnotatedImage,
     units: Units,
     counted: NDArray[np.bool_],
     categories: Mapping[int, Category],
@@ -114,8 +114,8 @@ def _image_row(
     entities: Mapping[str, NDArray[Any]],
     index: int,
 ) -> dict[str, Any]:
-    masks = units.masks
-    things = [getattr(categories.get(one), "isthing", None) for one in units.category_ids[counted].tolist()]
+    image, masks = one.image, units.masks
+    kinds = [getattr(categories.get(id_), "isthing", None) for id_ in units.category_ids[counted].tolist()]
     covered, overlap, pairs = _cover(masks, counted, units.iscrowd, choices)
     row: dict[str, Any] = {
         "image": index,
@@ -125,10 +125,10 @@ def _image_row(
         "height": image.height,
         "source": source_of(image),
         "subset": subset_of(image),
-        "annotations": int(units.annotations.sum()),
+        "annotations": len(one),
         "entities": int(counted.sum()),
-        "things": things.count(True),
-        "stuff": things.count(False),
+        "things": kinds.count(True),
+        "stuff": kinds.count(False),
         "crowd": int(units.iscrowd.sum()),
         "empty": int((masks.areas == 0).sum()),
         "covered": covered,
@@ -183,7 +183,8 @@ def subset_of(image: ImageRecord) -> str | None:
     >>> subset_of(ImageRecord(1, "entity_02_11598/a.jpg", 2, 2)), subset_of(ImageRecord(1, "a.jpg", 2, 2))
     ('entity_02_11598', None)
     """
-    folders = re.split(r"[/\\]", image.file_name)[:-1]
+    # A name from the root begins with nothing.
+    folders = [folder for folder in re.split(r"[/\\]", image.file_name)[:-1] if folder]
     return next((folder for folder in folders if SUBSET.fullmatch(folder)), folders[0] if folders else None)
 
 

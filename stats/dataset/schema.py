@@ -14,7 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 from entityseg.data.json_file import map_file
-from entityseg.errors import InputError, input_error
+from entityseg.errors import Finding, InputError, MissingFileError, input_error
 from entityseg.files import write_json
 
 FORMAT = "entityseg/statistics@1"
@@ -188,6 +188,12 @@ def read_statistics(path: str | Path) -> Statistics:
     """
     path = Path(path)
     file = path / STATISTICS if path.is_dir() else path
+    if path.is_dir() and not file.exists():
+        message, remedy = (
+            "the folder holds no statistics",
+            "Make them: `entityseg stats compute DATA -o FOLDER`.",
+        )
+        raise MissingFileError(Finding("statistics.missing", message, remedy, file=str(path)))
     mapped, _ = map_file(file)
     try:
         found = msgspec.json.decode(mapped, type=_File)

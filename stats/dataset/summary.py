@@ -67,7 +67,8 @@ def summarise(
     distributions += [*entity_distributions(shapes), *curves, *density_maps(density)]
 
     tables += [kind_table(by_category), by_category, zipf, *cooccurrence_tables(pairs, categories)]
-    tables += [*source_tables(images), *violation_tables(images), exclusion_table(images)]
+    tables += [*source_tables(images), *violation_tables(images)]
+    tables.append(exclusion_table(images, crowd_counts=identity.choices["crowd"] == "entity"))
     tables.append(duplicate_table(HashedSet(identity.name, images), others))
     return Statistics(identity, _by_name(tables), _by_name(distributions))
 

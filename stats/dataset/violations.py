@@ -14,6 +14,7 @@ from entityseg.stats.dataset.schema import Cell, Column, StatTable
 
 COVERAGES = (1.0, 0.999, 0.99, 0.9)
 WORST = 20
+_NOT_SAID = "not said"
 _ABOUT_PICTURES = {
     "missing": "images whose file was not found: no perceptual hash",
     "unreadable": "images whose file cannot be read: no perceptual hash",
@@ -62,11 +63,17 @@ def violation_tables(images: Mapping[str, NDArray[Any]]) -> list[StatTable]:
     ]  # fmt: skip
 
 
-def exclusion_table(images: Mapping[str, NDArray[Any]]) -> StatTable:
-    """Return the table `exclusions`: everything that no figure counts, with the reason."""
+def exclusion_table(images: Mapping[str, NDArray[Any]], *, crowd_counts: bool = False) -> StatTable:
+    """Return the table `exclusions`: everything that no figure counts, with the reason.
+
+    Args:
+        images: columns of `images.parquet`.
+        crowd_counts: whether crowd regions were entities like all others, so that none is left out.
+    """
+    crowds = 0 if crowd_counts else int(images["crowd"].sum())
     rows: list[tuple[Cell, ...]] = [
         ("empty masks", int(images["empty"].sum()), "masks without a pixel: no entities"),
-        ("crowd regions", int(images["crowd"].sum()), "of many entities not told apart: as `crowd` chooses"),
+        ("crowd regions", crowds, "of many entities not told apart: no entities, unless chosen to be"),
         (
             "images without entities",
             int((images["entities"] == 0).sum()),
@@ -91,9 +98,10 @@ def source_tables(images: Mapping[str, NDArray[Any]]) -> list[StatTable]:
         ("sources", "source", "Where the images come from"),
         ("subsets", "subset", "Folders of the images"),
     ):
-        values = images[column].tolist()
-        counted = sorted(Counter(values).items(), key=lambda one: (-one[1], one[0] or ""))
-        rows = tuple((value or "not said", count, count / len(values)) for value, count in counted)
+        values = [value or _NOT_SAID for value in images[column].tolist()]
+        # Of equally many images those of which nothing is said stand first.
+        counted = sorted(Counter(values).items(), key=lambda one: (-one[1], one[0] != _NOT_SAID, one[0]))
+        rows = tuple((value, count, count / len(values)) for value, count in counted)
         columns = (Column(column), Column("images"), Column("share", about="of the images"))
         tables.append(StatTable(name, title, columns, rows))
     return tables

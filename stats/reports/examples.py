@@ -44,6 +44,7 @@ class Example:
         annotation_id: of its (first) annotation.
         file_name: of the image.
         convexity, simplicity: its shape.
+        area: pixels.
     """
 
     row: int
@@ -53,6 +54,7 @@ class Example:
     file_name: str
     convexity: float
     simplicity: float
+    area: int
 
 
 def choose_examples(folder: str | Path, count: int = 6) -> tuple[list[Example], list[Example]]:
@@ -66,6 +68,7 @@ def choose_examples(folder: str | Path, count: int = 6) -> tuple[list[Example], 
     """
     names = (
         "image", "file_name", "annotation_id", "counted", "bbox_width", "bbox_height", "convexity", "simplicity",
+        "area",
     )  # fmt: skip
     most: list[Example] = []
     least: list[Example] = []
@@ -86,7 +89,7 @@ def _candidates(columns: Mapping[str, NDArray[Any]], start: int) -> list[Example
     known = ~np.isnan(columns["convexity"]) & ~np.isnan(columns["simplicity"])
     rows = np.flatnonzero(columns["counted"].astype(bool) & large & known)
     positions = rows - np.searchsorted(columns["image"], columns["image"][rows])
-    names = "image", "annotation_id", "file_name", "convexity", "simplicity"
+    names = "image", "annotation_id", "file_name", "convexity", "simplicity", "area"
     image, *rest = (columns[name][rows].tolist() for name in names)
     return [
         Example(*one) for one in zip((rows + start).tolist(), image, positions.tolist(), *rest, strict=True)
@@ -153,7 +156,8 @@ def _one_an_image(ranked: Sequence[Example], count: int) -> list[Example]:
 def _picture(dataset: Dataset, example: Example, choices: DatasetChoices) -> Image.Image:
     one = dataset[example.image]
     units = units_of(one, dataset.category_of, choices)
-    if units.ids[example.position : example.position + 1].tolist() != [example.annotation_id]:
+    entities = list(zip(units.ids.tolist(), units.masks.areas.tolist(), strict=True))
+    if entities[example.position : example.position + 1] != [(example.annotation_id, example.area)]:
         message = "the dataset does not have the entity that was measured"
         remedy = "Run `entityseg stats compute` again."
         record = f"image {one.image.file_name}, annotation {example.annotation_id}"

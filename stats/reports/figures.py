@@ -22,7 +22,7 @@ def plot(name: str, sets: Mapping[str, Statistics]) -> Figure | None:
         sets: by name.
     """
     found = {label: one.distributions[name] for label, one in sets.items() if name in one.distributions}
-    found = {label: one for label, one in found.items() if one.z or any(one.y)}
+    found = {label: one for label, one in found.items() if any(map(any, one.z) if one.z else one.y)}
     if not found:
         return None
     first = next(iter(found.values()))

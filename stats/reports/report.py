@@ -12,7 +12,7 @@ from entityseg.data.threads import Progress, no_progress
 from entityseg.errors import usage_error
 from entityseg.report.page import Gallery, Page, Picture, Section, write_page
 from entityseg.stats.dataset.overview import table1_row
-from entityseg.stats.dataset.schema import Statistics, read_statistics
+from entityseg.stats.dataset.schema import STATISTICS, Statistics
 from entityseg.stats.reports.examples import (
     Example,
     choices_of,
@@ -21,6 +21,7 @@ from entityseg.stats.reports.examples import (
     open_measured,
 )
 from entityseg.stats.reports.figures import plot
+from entityseg.stats.reports.reading import read_shown
 from entityseg.stats.reports.tables import (
     classes_section,
     cooccurrence_section,
@@ -43,6 +44,16 @@ _SHAPES = {
     "convexity": "Convexity, the papers' Entity Complexity: 1 is convex, lower is more complex.",
     "simplicity": "Simplicity: 1 is a disc, lower is longer in outline.",
     "thinness": "Thinness: the share of an entity's pixels within 3 px of its boundary.",
+}
+_STUFF = {
+    "annotated": "stuff as annotated",
+    "joined": "all stuff of a category in an image as one entity",
+    "parts": "each part of stuff as an entity",
+}
+_CROWD = {
+    "covers": "crowd regions in the valid area only",
+    "ignored": "no crowd regions",
+    "entity": "crowd regions as entities",
 }
 _DENSITIES = {
     "density": "How much of each place the entities cover.",
@@ -111,7 +122,9 @@ def write_report(
         UsageError: no folder, or not as many different names as folders.
         InputError: a folder's files are not in order.
     """
-    sets = _named([read_statistics(folder) for folder in folders], names)
+    # Whoever names the file of a folder means the folder.
+    folders = [Path(one).parent if Path(one).name == STATISTICS else Path(one) for one in folders]
+    sets = _named([read_shown(folder) for folder in folders], names)
     chosen = {name: choose_examples(folder, examples) for name, folder in zip(sets, folders, strict=True)}
     galleries, missing = _examples(sets, chosen, progress)
     facts = []
@@ -193,15 +206,34 @@ def _gallery(captions: Mapping[str, str], sets: Mapping[str, Statistics], column
 def _shape_text(sets: Mapping[str, Statistics]) -> list[str]:
     choices = {name: _choice(one) for name, one in sets.items()}
     if len(set(choices.values())) == 1:
-        return [f"Measured with {next(iter(choices.values()))}."]
-    return [f"{name}: measured with {choice}." for name, choice in choices.items()]
+        text = [f"Measured with {next(iter(choices.values()))}."]
+    else:
+        text = [f"{name}: measured with {choice}." for name, choice in choices.items()]
+    return text + [line for name, one in sets.items() for line in _not_drawn(name, one)]
 
 
 def _choice(one: Statistics) -> str:
     made = one.identity.choices
     holes = "with" if made.get("holes") else "without"
     parts = "a mask as a whole" if made.get("parts") == "whole" else "each part of a mask for itself"
-    return f"{made.get('perimeter')} perimeters {holes} holes, hulls of pixel {made.get('hull')}, {parts}"
+    shape = f"{made.get('perimeter')} perimeters {holes} holes, hulls of pixel {made.get('hull')}, {parts}"
+    chosen = choices_of(one.identity)
+    return f"{shape}; {_STUFF[chosen.stuff]}, {_CROWD[chosen.crowd]}"
+
+
+def _not_drawn(name: str, one: Statistics) -> list[str]:
+    """Say how many values of the shape figures lie beyond the ends of their histograms."""
+    found = []
+    for figure in _SHAPES:
+        drawn = one.distributions.get(figure)
+        if drawn is not None and any(drawn.outside):
+            outside = sum(drawn.outside)
+            ends = f"{drawn.x[0]:g} to {drawn.x[-1]:g}"
+            found.append(
+                f"{name}: {outside:,} of {sum(drawn.y) + outside:,} values of the {figure} lie outside of {ends}, "
+                "and are not in the figure."
+            )
+    return found
 
 
 def _examples(

@@ -107,7 +107,7 @@ def _frequent(sets: Sets) -> Gallery:
     for number, (name, one) in enumerate(sets.items()):
         counts: dict[str, int] = {}
         for record in one.tables["categories"].records():
-            label = str(record["name"]).strip()
+            label = _class(record["name"], record["category_id"])
             if record["entities"]:
                 # Names repeat; only ids tell classes apart.
                 label = label if label not in counts else f"{label} ({record['category_id']})"
@@ -120,12 +120,17 @@ def _frequent(sets: Sets) -> Gallery:
     return Gallery(pictures, 2)
 
 
+def _class(name: Value, category_id: Value) -> str:
+    """Return what to call a category; one that its file does not name by its id."""
+    return str(name or "").strip() or f"category {category_id}"
+
+
 def cooccurrence_section(sets: Sets) -> Section:
     """Return the pairs of classes that most images share, with their lift."""
     lines: list[list[Cell | str]] = []
     for name, one in sets.items():
         for record in one.tables["cooccurrence"].records()[:_SHOWN_PAIRS]:
-            pair = f"{str(record['a_name']).strip()} + {str(record['b_name']).strip()}"
+            pair = f"{_class(record['a_name'], record['a'])} + {_class(record['b_name'], record['b'])}"
             lines.append([pair, name, _number(record, "images"), _plain(record, "lift", 2)])
     text = [
         "Lift is the number of images with both over the number to expect if the classes were independent."

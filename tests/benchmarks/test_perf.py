@@ -12,7 +12,7 @@ import pytest
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from entityseg.benchmarks.perf import ap, panoptic, rle, timing
+from entityseg.benchmarks.perf import ap, panoptic, peers, rle, timing
 from entityseg.benchmarks.perf.__main__ import main
 from entityseg.benchmarks.perf.generate import ENTITIES, generate
 from entityseg.benchmarks.perf.peers import NAMES, with_boxes
@@ -197,6 +197,16 @@ def test_turns_alternate_and_the_warm_up_is_not_counted() -> None:
     seconds = timing.alternated({"a": lambda: seen.append("a"), "b": lambda: seen.append("b")}, 2)
     assert "".join(seen) == "ab" + "ab" + "ba"
     assert set(seconds) == {"a", "b"}
+
+
+def test_peers_that_are_not_installed_are_named_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tool = peers.Tool(lambda threads: pytest.fail("it is not there"), "no-such-peer")
+    monkeypatch.setitem(peers.TOOLS, "hotcoco", tool)
+    assert main(["ap", str(tmp_path), "--tools", "ours,hotcoco"]) == 1
+    shown = capsys.readouterr().err
+    assert "not installed: no-such-peer" in shown and "'.[perf]'" in shown and "Traceback" not in shown
 
 
 def test_the_command_line_makes_files_and_explains_mistakes(

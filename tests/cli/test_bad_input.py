@@ -22,6 +22,8 @@ import pytest
 from PIL import Image
 
 from entityseg.cli.main import run
+from entityseg.data.json_file import parse_json_file
+from entityseg.errors import InputError
 from entityseg.masks import from_dense, to_coco
 
 Json = Any
@@ -249,6 +251,21 @@ def test_odd_scores_that_are_numbers_are_taken(score: str, shell: Shell) -> None
 )
 def test_json_that_is_broken_is_named(content: bytes | str, kind: str, shell: Shell) -> None:
     assert [one[0] for one in shell.score(GT, content)] == [kind]
+
+
+@pytest.mark.parametrize(
+    ("content", "remedy"),
+    [
+        ("hello", "Check that this is the right file."),
+        ('[{"image_id": 1', "The file looks cut off: write or download it again."),
+        ("[1,]", "Write it with a JSON library."),
+    ],
+)
+def test_the_remedy_of_broken_json_fits(content: str, remedy: str, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(InputError) as caught:
+        parse_json_file(tmp_path / "a.json")
+    assert remedy in str(caught.value)
 
 
 @pytest.mark.parametrize(

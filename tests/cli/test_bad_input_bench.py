@@ -99,3 +99,39 @@ def test_files_where_folders_are_due_are_named(task: str, exit_code: int, bench:
     code, value = bench.score(task, pred)
     assert code in (1, 2)
     assert value["findings"][0]["remedy"]
+
+
+def test_a_result_replaces_results_only(
+    mini: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pred.json").write_text("[]")
+    (tmp_path / "val.json").write_text('{"images": []}')
+    line = ["bench", "score", "mini-entity-low", "--pred", str(tmp_path / "pred.json"), "--data", str(mini)]
+    line += ["--bootstrap", "0"]
+    for path in (tmp_path / "val.json", tmp_path):
+        assert run([*line, "--out", str(path)]) == 2
+        assert "target." in capsys.readouterr().err
+    assert (tmp_path / "val.json").read_text() == '{"images": []}'
+    for _ in range(2):
+        assert run([*line, "--out", str(tmp_path / "result.json")]) == 0
+    capsys.readouterr()
+    page = tmp_path / "page.html"
+    assert (
+        run(
+            ["bench", "report", str(tmp_path / "result.json"), "--data", str(mini), "-o", str(page), "--json"]
+        )
+        == 0
+    )
+    assert json.loads(capsys.readouterr().out) == {"page": str(page)}
+    assert run(["bench", "report", str(tmp_path / "result.json"), "-o", str(tmp_path / "val.json")]) == 2
+
+
+def test_an_overlap_that_there_is_not_and_a_file_for_a_run(
+    mini: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ["bench", "run", "mini-entity-low", "--model", "superpixels", "--data", str(mini), "--out"]
+    assert run([*line, str(tmp_path / "run"), "--overlap", "maybe"]) == 2
+    assert "refuse, resolve, allow" in capsys.readouterr().err
+    (tmp_path / "file").write_text("")
+    assert run([*line, str(tmp_path / "file")]) == 2
+    assert "Name a folder" in capsys.readouterr().err

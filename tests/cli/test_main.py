@@ -95,6 +95,12 @@ def test_a_noun_alone_prints_its_help(capsys: Capture) -> None:
     assert "entity" in capsys.readouterr().out
 
 
+def test_help_of_a_noun_has_whole_sentences(capsys: Capture) -> None:
+    assert run(["data", "--help"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "nothing is lost unless --lossy says so. doctor" in text
+
+
 def test_version(capsys: Capture) -> None:
     assert run(["--version"]) == 0
     assert capsys.readouterr().out == f"entityseg {entityseg.__version__}\n"

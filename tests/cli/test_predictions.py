@@ -199,6 +199,20 @@ def test_split_without_ground_truth_is_wrong_usage(folder: Path, capsys: Capture
     assert "--gt" in capsys.readouterr().err
 
 
+def test_a_dataset_or_a_run_in_place_of_predictions(folder: Path, capsys: Capture) -> None:
+    annotation = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": {"size": SIZE, "counts": LEFT}}
+    (folder / "full.json").write_text(json.dumps({**TRUTH, "annotations": [annotation]}))
+    assert run(["predictions", "check", "--gt", str(folder / "gt.json"), str(folder / "full.json")]) == 1
+    shown = capsys.readouterr().out
+    assert shown.count("error: ") == 1 and "a ground truth goes to `--gt`" in shown
+    (folder / "run").mkdir()
+    assert run(["predictions", "check", str(folder / "run")]) == 1
+    assert "Write scores.json" in capsys.readouterr().out
+    (folder / "run" / "predictions.jsonl").write_text("")
+    assert run(["predictions", "check", str(folder / "run")]) == 1
+    assert f"give {folder / 'run' / 'predictions.jsonl'}" in capsys.readouterr().out
+
+
 def test_a_target_that_cannot_be_written(folder: Path, capsys: Capture) -> None:
     (folder / "file").write_text("")
     line = [

@@ -52,6 +52,17 @@ def test_every_reading_is_listed_with_its_options(rich, tmp_path):
         load(tmp_path, split="test")
 
 
+def test_tables_of_something_else_are_no_dataset(rich, tmp_path):
+    parquet.write(rich, tmp_path / "tables")
+    (tmp_path / "statistics").mkdir()
+    for name in ("images.parquet", "entities.parquet"):
+        (tmp_path / "statistics" / name).write_bytes((tmp_path / "tables" / name).read_bytes())
+    assert [one.split for one in find_readings(tmp_path)] == ["tables"]
+    (tmp_path / "tables" / "dataset.json").unlink()
+    with pytest.raises(MissingFileError, match="never finished"):
+        load(tmp_path)
+
+
 def test_two_naming_schemes_beside_each_other_need_the_file(rich, tmp_path):
     for scheme in ("entityv2", "entityseg"):
         release.write(rich, tmp_path, split="val", scheme=scheme)
@@ -147,6 +158,9 @@ def test_nothing_there(tmp_path):
         ),
         ('{"annotations": [{"segmentation": 1, "caption": "\\"segments_info\\""}]}', "instances"),
         ('{"images": []}', "other"),
+        ('{"format": "entityseg/statistics-run@1", "tools": {"entityseg": "0.1.0"}}', "other"),
+        ('{"identity": {"images": 15, "annotations": 599}}', "other"),
+        ('{"entityseg": "entity@1", "images": [], "annotations": []}', "entity"),
         (" [1]", "list"),
         ("", "other"),
     ],

@@ -393,3 +393,5 @@ def test_command_line(gt: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "phrase_recall_exact" in capsys.readouterr().out
     (tmp_path / "panoptic_val2017.json").unlink()
     assert run(command) == 1 and "--panoptic" in capsys.readouterr().err
+    command[3] = str(tmp_path)
+    assert run(command) == 1 and "this is a folder" in capsys.readouterr().err

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from entityseg.data import load
-from entityseg.errors import InputError
+from entityseg.errors import InputError, UsageError
 from entityseg.masks import RunLengths, from_id_map, to_dense
 from entityseg.metrics.panoptic import PanopticQuality
 from entityseg.metrics.scoring_panoptic import score_panoptic
@@ -318,6 +318,8 @@ def test_rle_predictions_and_what_is_refused_in_them(tmp_path: Path) -> None:
     ids = [[1, 1, 2, 2], [1, 1, 2, 0]]
     path.write_text(json.dumps([rle(ids, 1), rle(ids, 2)]))
     assert score_panoptic(gt, path, bootstrap=0)["PQ"] == 1.0
+    with pytest.raises(UsageError, match=r"panoptic\.png_root"):
+        score_panoptic(gt, path, bootstrap=0, png_root=tmp_path)
     path.write_text(json.dumps({"annotations": [rle(ids, 1), rle(ids, 2)]}))
     assert score_panoptic(gt, path, bootstrap=0)["PQ"] == 1.0
     assert refused(gt, path, [rle(ids, 1), rle(ids, 1)]) == ["pred.overlap"]

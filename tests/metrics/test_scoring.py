@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import entityseg
-from entityseg.errors import InputError
+from entityseg.errors import InputError, UsageError
 from tests.metrics.cases import Record, encode
 
 SIZE = (6, 8)
@@ -78,6 +78,11 @@ def test_overlap_is_refused_with_image_masks_and_pixels(tmp_path: Path) -> None:
     assert findings[0].record == "image 1"
     assert "predictions[0] and predictions[2] share 12 pixels" in findings[0].message
     assert "--resolve-overlap" in findings[0].remedy
+
+
+def test_a_way_with_overlap_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="refuse, resolve, allow"):
+        score(tmp_path, truth(), [], overlap="alow")
 
 
 def test_overlap_allowed_is_plain_ap(tmp_path: Path) -> None:

@@ -320,6 +320,8 @@ def test_tube_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         one["category_id"] = 99
     write_tube_predictions(pred, predictions[:2])
     score = score_video(gt, pred, task="uvo", bootstrap=0)
+    # Not AP^e: nothing checks that tubes are disjoint.
+    assert score.metric == "tube AP"
     assert score.counts.missing == 1 and score["AR@100"] == pytest.approx(0.5)
     assert run(["score", "video", "--task", "uvo", "--gt", str(gt), "--pred", str(pred), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["AR@100"] == score["AR@100"]

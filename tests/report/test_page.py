@@ -2,8 +2,10 @@ import re
 from html.parser import HTMLParser
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from entityseg.errors import UsageError
 from entityseg.metrics.result import Counts, Score
 from entityseg.report import plots
 from entityseg.report.page import (
@@ -97,6 +99,17 @@ def test_page_is_the_same_each_time(tmp_path):
     for name in ("a.html", "b.html"):
         write_page(tmp_path / name, a_page())
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+
+
+def test_a_page_replaces_pages_only(tmp_path):
+    (tmp_path / "val.json").write_text("{}")
+    for path in (tmp_path / "val.json", tmp_path):
+        with pytest.raises(UsageError, match=r"target\."):
+            write_page(path, a_page())
+    assert (tmp_path / "val.json").read_text() == "{}"
+    write_page(tmp_path / "a.html", a_page("One"))
+    write_page(tmp_path / "a.html", a_page("Two"))
+    assert "Two" in (tmp_path / "a.html").read_text()
 
 
 def test_score_table_has_intervals_and_dashes():

@@ -99,6 +99,9 @@ def test_choices_are_recorded(cli, mini):
             1,
             "the table is missing",
         ),
+        (["compute", "mini", "--split", "val", "-o", "out", "--images", "nowhere"], 2, "does not exist"),
+        (["calibrate", "mini", "--split", "val", "-o", "mini/scenes.json"], 2, "that is no table of choices"),
+        (["report", "mini"], 1, "the folder holds no statistics"),
         (["calibrate", "mini", "--split", "val", "--published", "LVIS"], 2, "coco, ade20k, entityseg"),
     ],
 )

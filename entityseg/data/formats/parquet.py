@@ -58,7 +58,9 @@ def readings(path: Path) -> list[Reading]:
 
 
 def _is_ours(folder: Path) -> bool:
-    return (folder / ENTITIES).is_file() and (folder / IMAGES).is_file()
+    """Whether a folder has our tables; statistics of a dataset have two of them, with other columns."""
+    third = (folder / CATEGORIES).is_file() or (folder / MARKER).is_file()
+    return third and (folder / ENTITIES).is_file() and (folder / IMAGES).is_file()
 
 
 def read(path: Path, *, image_root: Path | None = None) -> Dataset:

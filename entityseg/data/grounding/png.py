@@ -139,8 +139,8 @@ def read_png(
         InputError: a narrative is wrong, or names an image or a segment that is not there; all problems are listed.
     """
     path = Path(path)
-    masks = Path(panoptic) if panoptic is not None else find_panoptic(path)
     records = require_type(parse_json_file(path), list, "the narratives", str(path))
+    masks = Path(panoptic) if panoptic is not None else find_panoptic(path)
     if pngs is None:
         own = masks.parent / "panoptic_segmentation" / coco_panoptic.split_name(masks)
         pngs = own if own.is_dir() else None

@@ -139,7 +139,9 @@ def check_ref_counts(
     if refuse and refs != REF_COUNTS.get(key, refs):
         message = f"{'/'.join(key)} has {refs:,} refs, the published split has {REF_COUNTS[key]:,}"
         findings.add(
-            "split.count", message, "Get the file again; for a part of the data, leave the check out."
+            "split.count",
+            message,
+            "Get the file again; for a part of the data, leave the check out (`--no-counts`).",
         )
     if refuse and sentences != SENTENCE_COUNTS.get(key, sentences):
         message = f"{'/'.join(key)} has {sentences:,} sentences, not {SENTENCE_COUNTS[key]:,}"

@@ -344,7 +344,7 @@ def test_assumptions_are_told() -> None:
     assert (config.heads, config.association_heads, config.pre_norm) == (2, 8, True)
     _, state = made("mask2former", num_labels=150, task="panoptic")
     assert convert_state(state).assumed == {**released, "task": "semantic"}
-    assert convert_state(state, task="panoptic").assumed == released
+    assert convert_state(state, task="panoptic").assumed == {**released, "things": "all"}
 
 
 @pytest.mark.parametrize(

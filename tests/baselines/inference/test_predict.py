@@ -112,6 +112,25 @@ def test_a_second_call_does_nothing_and_a_changed_image_is_done_again(
     assert told["errors"] == 2 and '"a"' not in (out / "predictions.jsonl").read_text()
 
 
+def test_masks_that_others_painted_over_are_written_if_asked_for(
+    weights: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    photo(50, 80).save(folder / "a.png")
+    code, told, _ = predict(
+        capsys, weights("cropformer"), folder, "-o", tmp_path / "all", "--option", "keep_empty=true"
+    )
+    assert (code, told["masks"]) == (0, 20)
+    read = read_predictions(tmp_path / "all" / "predictions.jsonl", None)
+    empty = read.masks(0).areas == 0
+    assert 0 < empty.sum() < 20 and (read.scores[empty] == 0).all() and (read.scores[~empty] > 0).all()
+    _, told, _ = predict(capsys, weights("cropformer"), folder, "-o", tmp_path / "some")
+    assert told["masks"] == 20 - empty.sum()
+    assert (tmp_path / "some/id_maps/a.png").read_bytes() == (tmp_path / "all/id_maps/a.png").read_bytes()
+    assert (tmp_path / "some/overlays/a.png").read_bytes() == (tmp_path / "all/overlays/a.png").read_bytes()
+
+
 class Killed(Exception):
     pass
 
@@ -253,6 +272,9 @@ def test_one_image_and_options_of_the_model(
     assert same[0] == same[1]
     code, told, _ = predict(capsys, folder, *common, tmp_path / "c", "--scales", "48,96")
     assert code == 2 and told["findings"][0]["kind"] == "inference.scales"
+    assert not (tmp_path / "c").exists(), "a refused command must not claim the folder"
+    code, told, _ = predict(capsys, "cropforma", *common, tmp_path / "c")
+    assert code == 2 and "neither a folder nor a model" in told["findings"][0]["message"]
     mask2former = weights("mask2former")
     assert predict(capsys, mask2former, *common, tmp_path / "d", "--scales", "48,96", "--amp")[0] == 0
     assert predict(capsys, mask2former, *common, tmp_path / "e", "--scales", "wide")[0] == 2

@@ -155,6 +155,18 @@ def test_pixels_that_no_view_covers_have_no_class(chosen: slice) -> None:
     assert not to_dense(panoptic_segments(found, InferenceOptions()).masks)[:, ~covered].any()
 
 
+def test_pixels_that_no_view_covers_hide_no_segment() -> None:
+    """Two queries share what is seen; the first one is hidden wholly by the other, though it is first of all."""
+    maps = np.full((2, 1, 8, 8), 9.0)
+    logits = ViewLogits.build(maps, (32, 32), [View((0, 0, 8, 32), (32, 32))], (32, 32))
+    found = Found(np.array([[0.8, 0.1, 0.1], [0.1, 0.85, 0.05]]), logits, fused=True)
+    result = panoptic_segments(found, InferenceOptions(object_threshold=0.5))
+    assert result.labels.tolist() == [1] and result.masks.areas.tolist() == [8 * 32]
+    maps[1, 0, 2:] = -9
+    result = panoptic_segments(found, InferenceOptions(object_threshold=0.5))
+    assert result.labels.tolist() == [1]
+
+
 def test_by_hand() -> None:
     """Two flat queries: the surer one takes its left half, the other the rest of the image."""
     maps = np.full((2, 1, 8, 8), -9.0)

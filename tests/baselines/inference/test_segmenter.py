@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from entityseg import registry
 from entityseg.baselines.inference.classes import match_categories
@@ -95,6 +96,26 @@ def test_thresholds_of_panoptic_results_can_be_given(weights: Make) -> None:
     every = FolderSegmenter(folder, object_threshold=0.0, overlap_threshold=0.0)
     assert len(every.segment(IMAGE).masks) > 0
     assert len(FolderSegmenter(folder, object_threshold=1.0).segment(IMAGE).masks) == 0
+
+
+def test_categories_say_what_is_stuff_where_the_model_does_not(weights: Make) -> None:
+    named = {"task": "panoptic", "id2label": {0: "sky", 1: "dog"}}
+    folder, told = weights("mask2former", **named), weights("mask2former", **named, things=[1])
+    low = {"object_threshold": 0.0, "overlap_threshold": 0.0}
+    model, other = FolderSegmenter(folder, **low), FolderSegmenter(told, **low)  # type: ignore[arg-type]
+    for one in (model, other):
+        # Every query is a segment of the first class.
+        torch.nn.init.zeros_(one.model.image_decoder.head.classes.weight)
+        one.model.image_decoder.head.classes.bias.data = torch.tensor([2.0, 0.0, 0.0])
+    apart = model.segment(IMAGE)
+    assert (apart.labels == 0).sum() > 1
+    model.use_categories([Category(5, "sky", isthing=False), Category(6, "dog", isthing=True)])
+    joined = model.segment(IMAGE)
+    assert (joined.labels == 5).sum() == 1
+    assert joined.masks[joined.labels == 5].areas[0] == apart.masks[apart.labels == 0].areas.sum()
+    # What the configuration says stays.
+    other.use_categories([Category(5, "sky", isthing=True), Category(6, "dog", isthing=False)])
+    np.testing.assert_array_equal(other.segment(IMAGE).labels, joined.labels)
 
 
 def test_entity_models_need_no_categories(weights: Make) -> None:

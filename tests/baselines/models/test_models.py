@@ -12,6 +12,7 @@ from entityseg.baselines.catalogue import FAMILIES
 from entityseg.baselines.models import (
     CropFormer,
     Mask2Former,
+    SegmenterConfig,
     SegmenterModel,
     load_model,
     model_class,
@@ -101,6 +102,18 @@ def test_files_hold_the_whole_model(name: str, backbone: str, tmp_path: Path) ->
     assert (tmp_path / "a" / "model.safetensors").stat().st_mode & 0o444 == 0o444
 
 
+@pytest.mark.parametrize("classes", [1, 2, 3])
+def test_classes_without_names_come_back(classes: int, tmp_path: Path) -> None:
+    """Two of them are the library's default, which it leaves out of the file."""
+    model = make("mask2former", task="instance", num_labels=classes)
+    save_model(model, tmp_path)
+    for config in (SegmenterConfig.from_pretrained(tmp_path), load_model(tmp_path).config):
+        assert (config.num_labels, config.id2label, config.label2id) == (
+            classes, {i: f"LABEL_{i}" for i in range(classes)}, {f"LABEL_{i}": i for i in range(classes)},
+        )  # fmt: skip
+    assert Mask2Former.from_pretrained(tmp_path).config.num_labels == classes
+
+
 def test_the_librarys_own_reader_takes_the_folder(tmp_path: Path) -> None:
     model = make("cropformer")
     model.save_pretrained(tmp_path)
@@ -165,8 +178,12 @@ def test_vmask2former_of_one_view_is_mask2former() -> None:
 
 
 @pytest.mark.parametrize(
-    "shape", [(3, 64, 64), (1, 3, 64, 64), (1, 1, 1, 64, 64), (1, 1, 3, 64, 65), (1, 1, 3, 33, 64)]
-)
+    "shape",
+    [
+        (3, 64, 64), (1, 3, 64, 64), (1, 1, 1, 64, 64), (1, 1, 3, 64, 65), (1, 1, 3, 33, 64), (0, 1, 3, 64, 64),
+        (1, 0, 3, 64, 64), (1, 1, 3, 0, 64),
+    ],
+)  # fmt: skip
 def test_pixels_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match="model.pixels"):
         make("mask2former")(torch.zeros(shape))

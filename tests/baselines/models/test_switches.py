@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from transformers import ConvNextConfig, PreTrainedConfig, ResNetConfig, SwinConfig
 
-from entityseg.baselines.models import SegmenterConfig, SegmenterModel, tiny_config
+from entityseg.baselines.models import HorNetConfig, SegmenterConfig, SegmenterModel, tiny_config
 from entityseg.errors import UsageError
 from tests.baselines.models.test_models import make, pixels
 
@@ -108,11 +109,45 @@ def test_a_mark_at_a_time() -> None:
         {"backbone_config": {"model_type": "hornet", "depths": 4}},
         {"backbone_config": {"model_type": "resnet", "depths": [1, 1, 1]}},
         {"backbone_config": "swin"},
+        {"backbone_config": ConvNextConfig()},
+        {"backbone_config": SwinConfig(patch_size=8)},
+        {"backbone_config": SwinConfig(out_features=["stage2", "stage4"])},
+        {"backbone_config": {"model_type": "swin", "drop_path_rate": 1.0}},
+        {"backbone_config": {"model_type": "hornet", "drop_path_rate": "high"}},
+        {"backbone_config": {"model_type": "hornet", "gate_scale": "x"}},
+        {"backbone_config": {"model_type": "hornet", "filters": [None, None, 7, [12, 7]]}},
+        {"backbone_config": {"model_type": "hornet", "filters": [None, None, [24, 13, 1], [12, 7]]}},
+        {"backbone_config": {"model_type": "hornet", "embed_dim": 16, "orders": [6, 3, 4, 5]}},
     ],
 )
 def test_a_configuration_without_sense_is_refused(options: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         tiny_config(**options)
+
+
+@pytest.mark.parametrize(
+    "backbone",
+    [
+        SwinConfig(embed_dim=24, depths=[1, 1, 1, 1], num_heads=[1, 2, 4, 8]),
+        ResNetConfig(embedding_size=16, hidden_sizes=[16, 32, 48, 64], depths=[1, 1, 1, 1]),
+        HorNetConfig(embed_dim=16, depths=[1, 1, 1, 1]),
+    ],
+)
+@torch.no_grad()
+def test_a_backbone_may_be_a_configuration_of_the_library(backbone: PreTrainedConfig) -> None:
+    model = make("mask2former", backbone_config=backbone)
+    assert len(model.pixels.backbone.channels) == 4
+    assert model(pixels(1, 1)).answer.masks[-1].shape[-2:] == (16, 24)
+    again = SegmenterConfig(backbone_config=model.config.backbone_config)
+    assert again.backbone_config.to_dict() == model.config.backbone_config.to_dict()
+
+
+def test_a_hornet_can_have_the_orders_that_it_was_made_for() -> None:
+    """A stage of order n with a filter needs channels that can be halved n times, one without once less."""
+    for orders, embed in (([2, 3, 4, 5], 4), ([5, 3, 4, 5], 16)):
+        backbone = {"model_type": "hornet", "embed_dim": embed, "depths": [1, 1, 1, 1], "orders": orders}
+        made = make("mask2former", backbone_config=backbone)
+        assert made(pixels(1, 1)).answer.masks[-1].shape[-2:] == (16, 24)
 
 
 def test_defaults_are_the_released_ones() -> None:

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from entityseg.baselines.models import load_model
+from entityseg.baselines.training.building import open_data
 from entityseg.baselines.training.checkpoints import find_checkpoints
 from entityseg.baselines.training.loop import train
 from entityseg.baselines.training.outcome import CHECKPOINTS
@@ -363,6 +364,19 @@ def test_training_images_without_entities(tmp_path: Path, small, split_writer) -
     assert 0.0 not in [
         line["loss.batch.mask"] for line in read_log(tmp_path / "true" / LOG) if "loss" in line
     ]
+
+
+def test_images_with_nothing_but_crowds_are_left_out(tmp_path: Path, small, split_writer) -> None:
+    split_writer(tmp_path, "crowds", 3, 5)
+    value = json.loads((tmp_path / "crowds.json").read_text())
+    for annotation in value["annotations"]:
+        annotation["iscrowd"] = int(annotation["image_id"] == 2)
+    (tmp_path / "crowds.json").write_text(json.dumps(value))
+    paths = [f"data.train.path={tmp_path}/crowds.json", f"data.train.images={tmp_path}/images"]
+    for skip, names in (("true", ["0", "2"]), ("false", ["0", "1", "2"])):
+        config = small("cropformer", *paths, "data.validation=null", f"data.skip_empty={skip}")
+        taken = [image.file_name for image in open_data(config).train.images]
+        assert taken == [f"crowds_{name}.png" for name in names]
 
 
 @pytest.mark.parametrize("family", ["vmask2former", "vita"])

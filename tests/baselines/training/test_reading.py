@@ -199,6 +199,23 @@ def test_network_settings_that_there_are_not(override: str, message: str) -> Non
         model_config(read_config("tiny-cropformer", [override]))
 
 
+@pytest.mark.parametrize(
+    ("family", "missing"),
+    [("vmask2former", "I-O"), ("mask2former", "B-O"), ("cropformer", None), ("vita", None)],
+)
+def test_what_a_family_cannot_be_read_from_is_said_before_it_is_trained(
+    family: str, missing: str | None
+) -> None:
+    recipe = "tiny-mask2former" if family == "mask2former" else "tiny-cropformer"
+    for outputs in ("I-O", "B-O", "B-C", "B-OC"):
+        settings = [f"model.family={family}", f"evaluation.outputs={outputs}"]
+        if outputs == missing:
+            with pytest.raises(UsageError, match=f"{family} has"):
+                read_config(recipe, settings)
+        elif family != "mask2former" or outputs == "I-O":
+            assert read_config(recipe, settings).evaluation.outputs == outputs
+
+
 def test_parts_that_recipes_share_are_no_recipes() -> None:
     assert not any(name.startswith("_") for name in recipe_names())
     shared = {path.stem for path in RECIPES.glob("_*.yaml")}

@@ -68,6 +68,30 @@ def test_the_file_comes_back(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "preprocessor_config.json").read_text())["crops"] == "fixed8"
 
 
+def test_options_may_replace_those_of_the_file(tmp_path: Path) -> None:
+    processor = ViewProcessor(96, 160, crops="fixed8", crop_ratio=0.6)
+    processor.save_pretrained(tmp_path)
+    other = ViewProcessor.from_pretrained(tmp_path, short_side=64, crops="none")
+    assert other.to_dict() == {**processor.to_dict(), "short_side": 64, "crops": "none"}
+    assert (
+        ViewProcessor.valid_kwargs.__annotations__.keys() | {"image_processor_type"} == other.to_dict().keys()
+    )
+    with pytest.raises(UsageError, match="short_side"):
+        ViewProcessor.from_pretrained(tmp_path, short_side=0)
+
+
+def test_it_is_called_as_the_librarys_processors_are() -> None:
+    processor = ViewProcessor(40, 100)
+    wanted = processor([IMAGE])["pixel_values"]
+    assert torch.equal(processor(images=IMAGE, return_tensors="pt")["pixel_values"], wanted)
+    with pytest.raises(UsageError, match=r"processor\.tensors"):
+        processor(IMAGE, return_tensors="np")
+    with pytest.raises(InputError, match="no image"):
+        processor([])
+    with pytest.raises(InputError, match="not Image"):
+        processor(Image.fromarray(IMAGE))
+
+
 def test_bad_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError):
         load_processor(tmp_path)

@@ -282,6 +282,15 @@ def test_files_threads_and_counts(tmp_path: Path) -> None:
     ]
 
 
+def test_one_annotator_and_wrong_names_are_refused(tmp_path: Path) -> None:
+    first, second = files(tmp_path)
+    with pytest.raises(UsageError, match="two annotators or more, not 1"):
+        agreements([first])
+    for names in (["x"], ["x", "x"], ["x", "y", "x"]):
+        with pytest.raises(UsageError, match="2 annotators need as many different names"):
+            agreements([first, second], names)
+
+
 def test_sizes_that_differ_are_all_listed(tmp_path: Path) -> None:
     first, second = files(tmp_path)
     data = json.loads(second.read_text())

@@ -55,6 +55,20 @@ def test_an_image_twice_is_refused():
         table.add(0, row(4, 4, 0, 0, []))
 
 
+def test_a_resample_does_not_depend_on_those_computed_with_it():
+    """To the last bit, which the linear algebra libraries do not promise."""
+    rng = np.random.default_rng(0)
+    table = DatasetAverages()
+    for number in range(200):
+        table.add(number, row(*rng.integers(100, 4000, 2).tolist(), 9, 99, rng.random(9).tolist()))
+    figures = table.figures(table.sorted_units())
+    weights = rng.integers(0, 5, (16, 200))
+    together = figures(weights)
+    for size in range(2, 16):
+        for name, values in figures(weights[:size]).items():
+            assert values.tolist() == together[name][:size].tolist(), (name, size)
+
+
 rows = st.lists(
     st.tuples(
         st.integers(1, 15_000),

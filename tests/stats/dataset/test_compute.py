@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from entityseg.data.formats import get_format
 from entityseg.data.records import AnnotatedImage, Category, Dataset, ImageRecord
 from entityseg.errors import InputError, UsageError
 from entityseg.masks import from_dense, from_id_map, to_coco
+from entityseg.masks.dense import to_dense
 from entityseg.stats import DatasetChoices, compute, read_statistics, table1_row
 from entityseg.stats.dataset.compute import Opened
 from entityseg.stats.dataset.store import read_columns, schemas
@@ -105,6 +107,23 @@ def test_an_empty_dataset_and_one_without_entities(tmp_path, make_image):
     assert read_statistics(tmp_path / "blank") == found
 
 
+def test_crowds_that_are_entities_are_not_left_out(tiny, tmp_path):
+    found = compute(opened(tiny), tmp_path / "out", choices=DatasetChoices(crowd="entity"), bootstrap=0)
+    assert found.tables["exclusions"].find("crowd regions")["count"] == 0
+
+
+def test_sources_that_are_not_said_are_one_row(tmp_path, make_image):
+    images = [
+        make_image(1, ["#"], [1], file_name="b/1.png", img_source="a"),
+        make_image(2, ["#"], [1], file_name="2.png", img_source="not said"),
+        make_image(3, ["#"], [1], file_name="/3.png"),
+        make_image(4, ["#"], [1], file_name="b/4.png", img_source="a"),
+    ]
+    found = compute(opened(Dataset.build(images, [])), tmp_path / "out", bootstrap=0)
+    assert found.tables["sources"].rows == (("not said", 2, 0.5), ("a", 2, 0.5))
+    assert found.tables["subsets"].rows == (("not said", 2, 0.5), ("b", 2, 0.5))
+
+
 def test_jobs_do_not_matter(tmp_path):
     dataset = made(overlap=True)
     for jobs in (1, 2, 5):
@@ -136,7 +155,6 @@ class Killed(Exception):
 
 def test_a_job_that_was_stopped_goes_on(tmp_path):
     dataset = made()
-    compute(opened(dataset), tmp_path / "whole", shard_size=2, jobs=1)
     asked: list[int] = []
     kept = dataset.source.masks
 
@@ -149,6 +167,7 @@ def test_a_job_that_was_stopped_goes_on(tmp_path):
             return kept(index)
 
     object.__setattr__(dataset, "source", Counting())
+    compute(opened(dataset), tmp_path / "whole", shard_size=2, jobs=1)
 
     def killer(after):
         def progress(items, total, label):
@@ -166,6 +185,17 @@ def test_a_job_that_was_stopped_goes_on(tmp_path):
     shards = sorted((tmp_path / "killed" / "shards").glob("*.done"))
     assert len(shards) == 3
     (shards[0].with_suffix("") / "images.parquet").write_bytes(b"PAR1")
+    # A kill while files are written leaves their beginnings under other names.
+    (tmp_path / "killed" / "tables").mkdir()
+    for name in (
+        "statistics.json",
+        "images.parquet",
+        "entities.parquet",
+        "tables/zipf.csv",
+        "tables/zipf.tex",
+    ):
+        whole = tmp_path / "killed" / name
+        whole.with_name(f".part-0123456789ab-{whole.name}").write_bytes(b"PAR1")
     asked.clear()
     compute(opened(dataset), tmp_path / "killed", shard_size=2, jobs=1)
     assert asked == [0, 1, 6, 7, 8, 9, 10]
@@ -273,6 +303,26 @@ def test_new_bytes_in_the_same_file_are_another_job(tmp_path):
         compute(file, tmp_path / "out")
 
 
+@pytest.mark.parametrize("format", ["parquet", "semantic"])
+def test_new_masks_of_the_same_records_are_another_job(tmp_path, format):
+    """Also where the masks do not lie in the file that was named."""
+    records = [one.select(~one.iscrowd) for one in made(images=3)]
+    turned = [replace(one, masks=from_dense(to_dense(one.masks)[:, ::-1, ::-1])) for one in records]
+    for name, images in (("first", records), ("second", turned)):
+        file = tmp_path / f"{name}.json"
+        get_format("entity").write(Dataset.build(images, made().categories), file)
+        convert(file, tmp_path / name, to=format, lossy=True)
+    shutil.copytree(tmp_path / "first", tmp_path / "set")
+    before = compute(tmp_path / "set", tmp_path / "out")
+    assert compute(tmp_path / "set", tmp_path / "out") == before
+    shutil.rmtree(tmp_path / "set")
+    shutil.copytree(tmp_path / "second", tmp_path / "set")
+    with pytest.raises(UsageError, match="something else"):
+        compute(tmp_path / "set", tmp_path / "out")
+    after = compute(tmp_path / "set", tmp_path / "out", overwrite=True)
+    assert after.identity.digest != before.identity.digest
+
+
 def test_malformed_masks_are_all_named_and_the_rest_is_kept(tmp_path):
     file = tmp_path / "made.json"
     get_format("entity").write(made(), file)
@@ -368,6 +418,32 @@ def test_duplicates_inside_and_across(pictures):
     found = read_columns(pictures / "s2" / "images.parquet", ("picture", "hash"))
     assert found["picture"].tolist() == ["hashed"] * 3 + ["flat", "unreadable", "missing"]
     assert [value is None for value in found["hash"]] == [False] * 3 + [True] * 3
+
+
+def test_pictures_that_came_later_are_another_job(pictures):
+    data, out = pictures / "two" / "two.json", pictures / "s2"
+    compute(data, out, hashes=True)
+    compute(data, out, hashes=True)
+    shutil.copy(pictures / "two" / "0.jpg", pictures / "two" / "gone.jpg")
+    with pytest.raises(UsageError, match="pictures_sha256 differ"):
+        compute(data, out, hashes=True)
+    found = compute(data, out, hashes=True, overwrite=True)
+    assert found.tables["exclusions"].find("missing pictures")["count"] == 0
+    # Without hashes nobody looks at them.
+    compute(data, pictures / "s3")
+    (pictures / "two" / "gone.jpg").unlink()
+    compute(data, pictures / "s3")
+
+
+def test_sets_of_one_name_are_told_apart(pictures):
+    shutil.copytree(pictures / "one", pictures / "copy")
+    for number in (1, 2):
+        compute(pictures / "copy" / "one.json", pictures / f"s{number}", hashes=True)
+    others = [pictures / "s1", pictures / "s2"]
+    found = compute(pictures / "one" / "one.json", pictures / "s", hashes=True, against=others)
+    sets = [record["set"] for record in found.tables["duplicates"].records()]
+    twice = ["one", "one", "one (2)", "one (2)", "one (3)", "one (3)"]
+    assert sets == twice + ["one", "one (2)", "one (3)"] * 2
 
 
 def test_against_without_hashes_is_refused(pictures):

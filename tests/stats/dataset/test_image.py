@@ -80,6 +80,7 @@ def test_stuff_joined_and_cut(tiny, make_image):
     # A sky in two parts and a cat in two parts: only stuff is cut.
     one = make_image(7, ["#..#/#..#", ".##./...."], [2, 1])
     cut = measure_image(one, tiny.category_of, DatasetChoices(stuff="parts"))
+    assert (cut.image["entities"], cut.image["annotations"]) == (3, 2)
     assert cut.entities["area"].tolist() == [2, 2, 2] and cut.entities["annotation_id"].tolist() == [
         70,
         70,
@@ -185,3 +186,6 @@ def test_digest_tells_content_and_nothing_else(tiny):
 def test_subset_of_windows_paths_and_deep_folders():
     assert subset_of(ImageRecord(1, "x\\entity_03_10049\\a.jpg", 1, 1)) == "entity_03_10049"
     assert subset_of(ImageRecord(1, "train2017/a.jpg", 1, 1)) == "train2017"
+    # From the root, it still has a first folder.
+    assert subset_of(ImageRecord(1, "/data/a.jpg", 1, 1)) == "data"
+    assert subset_of(ImageRecord(1, "/a.jpg", 1, 1)) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from PIL import Image
 
 from entityseg.cli.main import run
-from entityseg.errors import MissingFileError, UsageError
+from entityseg.errors import InputError, MissingFileError, UsageError
 from entityseg.masks import from_dense
 from entityseg.masks.coco import to_strings
 from entityseg.report import spreads
@@ -21,10 +22,12 @@ from entityseg.report.plots import to_svg
 from entityseg.stats.dataset import store
 from entityseg.stats.dataset.choices import DatasetChoices
 from entityseg.stats.dataset.compute import compute
-from entityseg.stats.dataset.schema import ENTITIES
+from entityseg.stats.dataset.schema import ENTITIES, read_statistics
 from entityseg.stats.dataset.store import schemas
 from entityseg.stats.reports import choose_examples, write_report
 from entityseg.stats.reports.examples import choices_of, draw_examples, open_measured
+from entityseg.stats.reports.figures import plot
+from entityseg.stats.shape import ShapeChoices
 
 
 def disc(size: int, x: int, y: int, radius: int) -> np.ndarray[Any, Any]:
@@ -175,10 +178,80 @@ def test_data_that_are_gone_are_said(folders: tuple[Path, Path], tmp_path: Path)
     assert "No pictures of" in made.page.read_text()
 
 
+def test_data_that_have_changed_are_not_drawn(tmp_path: Path) -> None:
+    data = make_set(tmp_path / "data")
+    compute(data, tmp_path / "out", bootstrap=0)
+    content = json.loads(data.read_text())
+    masks = [one["segmentation"] for one in content["annotations"]]
+    masks[0], masks[1] = masks[1], masks[0]
+    for one, mask in zip(content["annotations"], masks, strict=True):
+        one["segmentation"] = mask
+    data.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="does not have the entity that was measured"):
+        write_report([tmp_path / "out"], tmp_path / "page.html")
+
+
 def test_images_that_are_gone_leave_masks_on_grey(tmp_path: Path) -> None:
     data = make_set(tmp_path / "bare", pictures=False)
     compute(data, tmp_path / "stats", bootstrap=0)
     assert write_report([tmp_path / "stats"], tmp_path / "page.html").page.read_text().count("<img") == 6
+
+
+def test_values_beyond_a_figure_and_choices_are_said(tmp_path: Path) -> None:
+    data = make_set(tmp_path / "data")
+    by_centres = DatasetChoices("joined", "entity", ShapeChoices(hull="centres"))
+    compute(data, tmp_path / "corners", bootstrap=0)
+    found = compute(data, tmp_path / "centres", bootstrap=0, choices=by_centres)
+    beyond = found.distributions["convexity"].outside[1]
+    assert beyond > 0
+    both = [tmp_path / "corners", tmp_path / "centres"]
+    page = write_report(both, tmp_path / "page.html", names=["a", "b"]).page.read_text()
+    assert f"b: {beyond} of 9 values of the convexity lie outside of 0 to 1" in page
+    assert "a: 0 of" not in page
+    for text in ("stuff as annotated", "crowd regions in the valid area only", "crowd regions as entities"):
+        assert text in page, text
+
+
+def test_a_map_of_nothing_is_no_figure(tmp_path: Path) -> None:
+    for number, images in enumerate((0, 2)):
+        compute(make_set(tmp_path / f"{number}", images=images), tmp_path / f"out{number}", bootstrap=0)
+    nothing, something = (read_statistics(tmp_path / f"out{number}") for number in (0, 1))
+    assert plot("density", {"nothing": nothing}) is None
+    assert plot("density", {"nothing": nothing, "something": something}) is not None
+    page = write_report([tmp_path / "out0"], tmp_path / "page.html").page.read_text()
+    assert "Where entities lie" not in page
+
+
+def test_a_category_without_a_name_is_shown_by_its_id(tmp_path: Path) -> None:
+    data = make_set(tmp_path / "data")
+    content = json.loads(data.read_text())
+    data.write_text(json.dumps({**content, "categories": content["categories"][1:]}))
+    compute(data, tmp_path / "out", bootstrap=0)
+    page = write_report([tmp_path / "out"], tmp_path / "page.html").page.read_text()
+    assert "category 1 + cross" in page and "None" not in page
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda tables: tables.clear(), "tables.table1: the table is missing"),
+        (lambda tables: tables[0]["rows"].pop(0), "the row of this figure is missing"),
+        (lambda tables: tables[0]["rows"][0].__setitem__(3, "abc"), "value: the cell must be int or float"),
+        (lambda tables: tables[0]["columns"][0].update(name="x"), "figure: the column is missing"),
+        (lambda tables: tables[3]["rows"][0].__setitem__(1, None), "threshold: the cell must be int"),
+    ],
+)
+def test_statistics_without_what_a_page_shows_are_refused(
+    folders: tuple[Path, Path], tmp_path: Path, spoil: Callable[[Any], object], words: str
+) -> None:
+    shutil.copytree(folders[0], tmp_path / "out")
+    file = tmp_path / "out" / "statistics.json"
+    content = json.loads(file.read_text())
+    spoil(content["tables"])
+    file.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=re.escape(words)):
+        write_report([tmp_path / "out"], tmp_path / "page.html")
+    assert not (tmp_path / "page.html").exists()
 
 
 def test_wrong_names_and_folders(folders: tuple[Path, Path], tmp_path: Path) -> None:
@@ -202,6 +275,7 @@ def test_command(
     assert json.loads(capsys.readouterr().out)["page"] == "statistics.html"
     assert run(["stats", "report", str(folders[0]), "-o", "b.html", "--examples", "1"]) == 0
     assert "b.html" in capsys.readouterr().out
+    assert run(["stats", "report", str(folders[0] / "statistics.json"), "-o", "c.html"]) == 0
     assert run(["stats", "report", str(tmp_path / "nothing")]) == 1
     assert run(["stats", "report"]) == 2
 
