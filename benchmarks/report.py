@@ -11,6 +11,7 @@ from entityseg.benchmarks.compare import comparable, compare
 from entityseg.benchmarks.harness.adapter import Adapter, Pictured
 from entityseg.benchmarks.harness.families import FAMILIES, adapter
 from entityseg.benchmarks.harness.opening import open_truth
+from entityseg.benchmarks.harness.scoring import predictions_digest
 from entityseg.benchmarks.report_plots import curves, differences, intervals
 from entityseg.benchmarks.results import Result, read_result, result_path
 from entityseg.benchmarks.tables import between, difference_rows, plain_figures, published_rows, shown
@@ -125,7 +126,7 @@ def _counts_text(task: Task, one: Result) -> str:
     counts, unit = one.counts, FAMILIES[task.family].unit
     missing = f", {counts['missing']:,} missing" if counts["missing"] else ""
     empty = f", {counts['empty']:,} of them empty" if counts["empty"] else ""
-    return f"{one.name} predicted {counts['predicted']:,} of {counts['expected']:,} {unit}s{missing}{empty}."
+    return f"{one.name} predicted {counts['predicted']:,} of {counts['expected']:,} {unit}s{empty}{missing}."
 
 
 def numbered(found: Sequence[Result]) -> dict[str, Result]:
@@ -190,7 +191,7 @@ def _opened(
     remedy = "Give what was scored, or score again."
     if identity.of_paths(truth.files) != result.identity.ground_truth:
         raise _other("the ground truth is not the one of the result", remedy, truth.root)
-    if identity.of_paths([predictions]) != result.identity.predictions:
+    if predictions_digest(task, predictions) != result.identity.predictions:
         raise _other("the predictions are not those of the result", remedy, predictions)
     return adapter(truth), ""
 
@@ -209,7 +210,7 @@ def _curves(paths: Sequence[str | Path], found: Sequence[Result], side: Adapter)
         same = (
             predictions is not None
             and one.identity.ground_truth == found[0].identity.ground_truth
-            and identity.of_paths([predictions]) == one.identity.predictions
+            and predictions_digest(side.truth.task, predictions) == one.identity.predictions
         )
         series[who] = (one, predictions if same else None)
     pictures = list(curves(series, side))

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import orjson
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from entityseg.data.json_file import parse_json_file
 from entityseg.data.validated import validated
@@ -22,6 +22,8 @@ from entityseg.files import write_bytes
 NAME = "result.json"
 _SAMPLES = ".samples.npz"
 _EPS = 1e-9
+# Of units, which every result has.
+COUNTS = ("expected", "predicted", "missing", "empty")
 # What may not be above what, wherever both are figures of a result. (Of two thresholds, greedy matching at the lower
 # one takes every mask of the truth that it takes at the higher one, so AP50 >= AP; more detections may lower AP.)
 _ORDER = (
@@ -114,6 +116,34 @@ class Result(_Record):
     per_image: list[dict[str, Any]] = []
     per_category: list[dict[str, Any]] = []
     predictions: str | None = None
+
+    @field_validator("model")
+    @classmethod
+    def _is_model(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if not isinstance(value.get("model", ""), str) or not isinstance(
+            value.get("model_options", {}), dict
+        ):
+            raise ValueError("`model` is a text, `model_options` an object")
+        return value
+
+    @field_validator("counts")
+    @classmethod
+    def _has_counts(cls, value: dict[str, int]) -> dict[str, int]:
+        lacking = [name for name in COUNTS if name not in value]
+        if lacking:
+            raise ValueError(f"lacks {', '.join(lacking)}")
+        return value
+
+    @field_validator("per_image")
+    @classmethod
+    def _are_of_images(cls, value: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        for one in value:
+            figures = [figure for name, figure in one.items() if name != "image_id"]
+            if not isinstance(one.get("image_id"), int | str):
+                raise ValueError("an entry has no image_id")
+            if not all(figure is None or isinstance(figure, int | float) for figure in figures):
+                raise ValueError(f"a figure of image {one['image_id']} is no number")
+        return value
 
     @property
     def name(self) -> str:

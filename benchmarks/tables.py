@@ -13,6 +13,8 @@ from entityseg.benchmarks.tasks.record import Task
 _NOTHING = "-"
 # Behind the method of a published row that the linter doubts.
 MARK = " !"
+# What the AP of masks that may overlap is called among published figures.
+_OVERLAPPING = "AP_overlap"
 
 
 def plain_figures(task_name: str) -> tuple[str, ...]:
@@ -99,8 +101,25 @@ def published_rows(task: Task, own: Sequence[Result] = ()) -> tuple[list[str], l
     for result in own:
         figures = []
         for name in names:
-            value = result.values.get(task.published_figures.get(name, name))
+            value = result.values.get(_own_figure(task, result, name))
             is_fraction = name in fractions and value is not None
             figures.append(f"{value:.3f}" if is_fraction else shown(value, plain=name in plain))
-        rows.append([result.name, "yours", *figures, result.mode, result.task])
+        how = ", ".join([result.mode, *_choices(result)])
+        rows.append([result.name, "yours", *figures, how, result.task])
     return header, rows
+
+
+def _own_figure(task: Task, result: Result, name: str) -> str:
+    """Return which figure of a result is what is published under a name; empty if none is."""
+    if task.family == "entity" and result.options.get("overlap") == "allow":
+        # AP of masks that overlap is not AP^e, which the papers' AP of entities is.
+        return {_OVERLAPPING: task.main, task.main: ""}.get(name, name)
+    # The boundary task's AP is what is published as boundary_AP, not what is published as AP.
+    taken = task.published_figures.values()
+    return task.published_figures.get(name, "" if name in taken else name)
+
+
+def _choices(result: Result) -> list[str]:
+    """Return the options that were chosen, in words."""
+    overlap = result.options.get("overlap", "refuse")
+    return [] if overlap == "refuse" else [f"overlap {overlap}"]

@@ -11,9 +11,10 @@ import inspect
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
+from traceback import extract_tb
 from typing import Any
 
-from entityseg.errors import usage_error
+from entityseg.errors import EntitySegError, usage_error
 
 GROUP = "entityseg.models"
 
@@ -31,7 +32,7 @@ def load(name: str, options: Mapping[str, Any] | None = None) -> Any:
         options: keyword arguments of the factory.
 
     Raises:
-        UsageError: there is no such model, it cannot be imported, or it does not take these options.
+        UsageError: there is no such model, it cannot be imported, does not take these options, or raises an error.
     """
     made = _find(name)
     given = dict(options or {})
@@ -42,7 +43,20 @@ def load(name: str, options: Mapping[str, Any] | None = None) -> Any:
             raise usage_error("model.options", message, "Name its class or a function.", value=name)
         return _checked(made, name)
     _check_options(made, given, name)
-    return _checked(made(**given), name)
+    try:
+        return _checked(made(**given), name)
+    except (EntitySegError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        remedy = "Check the options (--option name=value), and the model."
+        message = f"the model cannot be made: {raised(error)}"
+        raise usage_error("model.made", message, remedy, field="model", value=name) from error
+
+
+def raised(error: Exception) -> str:
+    """Return what code of others raised, and where, for messages."""
+    place = extract_tb(error.__traceback__)[-1:]
+    return f"{type(error).__name__}: {error}" + "".join(f" ({one.filename}:{one.lineno})" for one in place)
 
 
 def suggestion(name: str, known: list[str]) -> str:
@@ -80,6 +94,11 @@ def _find(name: str) -> Any:
         raise usage_error(
             "model.import", f"no such module can be imported: {error}", remedy, field="model", value=name
         ) from error
+    except (EntitySegError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        message = f"the module cannot be imported: {raised(error)}"
+        raise usage_error("model.import", message, "Mend it.", field="model", value=name) from error
     for part in attribute.split("."):
         if not hasattr(found, part):
             known = [one for one in vars(found) if not one.startswith("_")]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from entityseg.baselines.catalogue import FAMILIES
 from entityseg.baselines.extra import require_models
 from entityseg.baselines.inference.classes import Classes
+from entityseg.data.digests import of_paths
 from entityseg.errors import Findings, usage_error
 from entityseg.protocols import Pixels, Segmentation
 
@@ -109,6 +110,13 @@ class FolderSegmenter:
             stuff = {category.id for category in categories if category.isthing is False}
             ids = self._classes.category_ids or ()
             self.model.config.things = [index for index, one in enumerate(ids) if one not in stuff]
+
+    def fingerprint(self) -> str:
+        """Return the digest of the folder's files that decide on results: configuration, weights, preprocessing."""
+        from entityseg.baselines.models.loading import CONFIG, WEIGHTS
+        from entityseg.baselines.views.processor import FILE
+
+        return of_paths([self.path / name for name in (CONFIG, WEIGHTS, FILE)])
 
     @property
     def names(self) -> dict[int, str]:

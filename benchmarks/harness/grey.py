@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from entityseg.benchmarks.harness.adapter import Adapter, Pictured, checked_size, mode_option, read_pixels
+from entityseg.benchmarks.harness.adapter import Adapter, Pictured, mode_option, read_pixels, segmented
 from entityseg.data.threads import Progress
 from entityseg.errors import Findings
 from entityseg.files import atomic_folder
@@ -40,6 +40,10 @@ class GreyAdapter(Adapter):
     def __len__(self) -> int:
         return len(self.maps)
 
+    def images(self) -> Iterator[tuple[str, Path | None]]:
+        """Give the pictures, by stem."""
+        return ((one.stem, self._picture(one.stem)) for one in self.maps)
+
     def predict(self, model: Any, units: Sequence[int], path: Path) -> None:
         """Write the grey maps of some images."""
         write_grey_maps(path, ((self.maps[index].stem, self._one(model, index)) for index in units))
@@ -50,8 +54,8 @@ class GreyAdapter(Adapter):
         pixels = read_pixels(self._picture(stem), size, stem)
         if isinstance(model, Oracle):
             model.reveal(stem, Segmentation(from_dense(truth[None] > FOREGROUND), np.ones(1)))
-        found: Segmentation = model.segment(pixels)
-        masks = to_dense(checked_size(found.masks, size, stem))
+        found = segmented(lambda: model.segment(pixels), size, stem)
+        masks = to_dense(found.masks)
         grey = np.zeros(size, np.uint8)
         for mask, score in zip(masks, np.clip(found.scores, 0, 1), strict=True):
             grey[mask] = np.maximum(grey[mask], np.uint8(round(255 * float(score))))

@@ -9,7 +9,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from entityseg.benchmarks.harness.adapter import Adapter, Pictured, checked_size, mode_option, read_pixels
+from entityseg.benchmarks.harness.adapter import (
+    Adapter,
+    Pictured,
+    mode_option,
+    read_pixels,
+    segmented,
+    with_known,
+)
 from entityseg.data.images import find_image
 from entityseg.data.records import Dataset
 from entityseg.data.threads import Progress, map_in_order
@@ -18,7 +25,7 @@ from entityseg.masks import RunLengths, are_disjoint, union
 from entityseg.masks.runlengths import Int64Array
 from entityseg.metrics.result import Score
 from entityseg.predictions.records import Predictions
-from entityseg.protocols import NO_CATEGORY, Oracle, Segmentation, UsesCategories
+from entityseg.protocols import Oracle, Segmentation, UsesCategories
 
 
 class ImagesAdapter(Adapter):
@@ -37,6 +44,10 @@ class ImagesAdapter(Adapter):
 
     def __len__(self) -> int:
         return len(self.dataset)
+
+    def images(self) -> Iterator[tuple[str, Path | None]]:
+        """Give the pictures, by file name."""
+        return ((image.file_name, find_image(self.dataset, image)) for image in self.dataset.images)
 
     def prepare(self, model: Any) -> None:
         """Tell the model the categories, if they matter and it asks."""
@@ -68,17 +79,10 @@ class ImagesAdapter(Adapter):
         image = self.dataset.images[index]
         if isinstance(model, Oracle):
             model.reveal(image.file_name, self.answer(index))
-        found: Segmentation = model.segment(pixels)
-        checked_size(found.masks, image.size, image.file_name)
+        found = segmented(lambda: model.segment(pixels), image.size, image.file_name)
         if not self.with_classes:
             return Segmentation(found.masks, found.scores)
-        unknown = np.setdiff1d(found.labels, list(self.dataset.category_of))
-        if len(unknown):
-            message = "the model gave a mask no category, or one that the task does not have"
-            remedy = "Use the ids given to `use_categories`."
-            value = None if unknown[0] == NO_CATEGORY else int(unknown[0])
-            raise input_error("model.category", message, remedy, record=image.file_name, value=value)
-        return found
+        return with_known(found, list(self.dataset.category_of), image.file_name)
 
     def answer(self, index: int) -> Segmentation:
         """Return the truth of an image, as a model would have to find it; crowds need not be found."""

@@ -37,6 +37,11 @@ class NarrativeAdapter(TextsAdapter):
     def __len__(self) -> int:
         return len(self.gt.image_ids)
 
+    def images(self) -> Iterator[tuple[str, Path | None]]:
+        """Give the pictures, by file name."""
+        found = (self._image(group) for group in range(len(self)))
+        return ((image.file_name, self._path(image)) for image in found)
+
     def predict(self, model: Any, units: Sequence[int], path: Path) -> None:
         """Write the phrases of all narratives of some images."""
         records = []

@@ -172,9 +172,14 @@ def _of_dataset(task: Task, dataset: Any, path: Path) -> _Opened:
     if isinstance(dataset.source, PngSource):
         files.append(Path(dataset.source.root))
     elif path.suffix == ".txt":
-        from entityseg.data.formats.semantic import map_folders
+        from entityseg.data.formats._png_files import find_root
+        from entityseg.data.formats._semantic_list import read_lines
+        from entityseg.data.formats.semantic import CATEGORIES_NAME, map_folders
 
-        files += [folder for folder in map_folders(path) if folder.is_dir()][:1]
+        root = find_root(map_folders(path), [line.map for line in read_lines(path)])
+        files += [] if root is None else [root]
+        # What says which label is which category.
+        files += [beside for beside in [path.with_name(CATEGORIES_NAME)] if beside.is_file()]
     if task.data.most_frequent is not None:
         dataset = most_frequent(dataset, task.data.most_frequent)
     return _Opened(dataset, tuple(files), counts)

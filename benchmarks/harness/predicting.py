@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from entityseg.benchmarks.harness.adapter import Adapter
 from entityseg.benchmarks.harness.families import adapter
 from entityseg.benchmarks.harness.opening import Truth, open_truth
 from entityseg.benchmarks.harness.shares import LOCKS, WHOLE, Share, taken
-from entityseg.benchmarks.results import NAME
+from entityseg.benchmarks.results import NAME, samples_path
 from entityseg.benchmarks.tasks.record import Task
 from entityseg.data.json_file import parse_json_file
 from entityseg.data.shards import Shard, cut
@@ -24,9 +25,11 @@ from entityseg.data.threads import Progress
 from entityseg.errors import usage_error
 from entityseg.files import write_json
 from entityseg.predictions import manifest
-from entityseg.protocols import Oracle
+from entityseg.protocols import Fingerprinted, Oracle
 
 RUN, SHARDS = "run.json", "shards"
+# What the file or folder of all predictions is called, whatever the family.
+PREDICTIONS = ("predictions.jsonl", "predictions.json", "predictions")
 SHARD_SIZE = 32
 
 
@@ -48,6 +51,22 @@ class Model:
     def load(cls, name: str, options: Mapping[str, Any] | None) -> Model:
         """Load a model; errors are those of `registry.load`."""
         return cls(name, dict(options or {}), registry.load(name, options))
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of what the model is made of, as far as it can be seen: its source file, and its fingerprint."""
+        kind = self.made if inspect.ismodule(self.made) else type(self.made)
+        try:
+            source = inspect.getsourcefile(kind)
+        except TypeError:  # Made at a prompt, or not in Python.
+            source = None
+        there = source is not None and Path(source).is_file()
+        return identity.of_json(
+            [
+                identity.of_file(source) if source is not None and there else None,
+                self.made.fingerprint() if isinstance(self.made, Fingerprinted) else None,
+            ]
+        )
 
     @property
     def is_oracle(self) -> bool:
@@ -163,17 +182,18 @@ class Job:
             yield from units
 
     def _identity(self) -> dict[str, Any]:
-        if self.truth is not None:
-            # Before anything is written: whether the model fits.
-            _ = self.side
+        # Before anything is written: whether the model fits, and all images are there.
+        images = None if self.truth is None else self.side.images_digest()
         return {
             "format": "entityseg/run@1",
             "task": self.task.name,
             "task_sha256": self.task.digest(),
             # Runs over several sets have one in each set's own folder.
             "ground_truth_sha256": None if self.truth is None else identity.of_paths(self.truth.files),
+            "images_sha256": images,
             "model": self.model.name,
             "model_options": dict(self.model.options),
+            "model_sha256": self.model.digest,
             "shard_size": self.shard_size,
         }
 
@@ -196,9 +216,11 @@ class Job:
             if holders:
                 remedy = f"It is at work ({', '.join(holders)}): choose another folder (--out)."
                 raise usage_error("run.in_use", message, remedy, file=str(self.folder))
-            for name in (NAME, manifest.NAME):
-                (self.folder / name).unlink(missing_ok=True)
-            shutil.rmtree(self.folder / SHARDS, ignore_errors=True)
+            for name in (NAME, samples_path(NAME).name, manifest.NAME, *PREDICTIONS):
+                if (self.folder / name).is_file():
+                    (self.folder / name).unlink()
+            for name in (SHARDS, *PREDICTIONS):
+                shutil.rmtree(self.folder / name, ignore_errors=True)
         write_json(path, own, indent=True)
 
 

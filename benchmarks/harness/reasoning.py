@@ -28,6 +28,10 @@ class ReasoningAdapter(TextsAdapter):
     def __len__(self) -> int:
         return len(self.gt.images)
 
+    def images(self) -> Iterator[tuple[str, Path | None]]:
+        """Give the pictures, by name."""
+        return ((image.name, self._path(image.name)) for image in self.gt.images)
+
     def predict(self, model: Any, units: Sequence[int], path: Path) -> None:
         """Write one mask, or none, for each text of some images."""
         records: list[tuple[str, int, RunLengths | None]] = []

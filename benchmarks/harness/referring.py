@@ -32,6 +32,10 @@ class ReferringAdapter(TextsAdapter):
     def __len__(self) -> int:
         return len(self.gt.image_ids)
 
+    def images(self) -> Iterator[tuple[str, Path | None]]:
+        """Give the pictures, by file name."""
+        return ((self.label(image_id), self._path(image_id)) for image_id in self.gt.image_ids)
+
     def predict(self, model: Any, units: Sequence[int], path: Path) -> None:
         """Write one mask, or none, for each sentence of some images."""
         records: list[tuple[int, ImageId, RunLengths | None]] = []

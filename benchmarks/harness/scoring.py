@@ -22,7 +22,8 @@ from entityseg.benchmarks.results import (
     write_result,
 )
 from entityseg.benchmarks.tasks.record import Task
-from entityseg.data.json_file import require_there
+from entityseg.data.json_file import parse_json_file, require_there
+from entityseg.data.peek import peek
 from entityseg.data.targets import require_own_file
 from entityseg.data.threads import Progress
 from entityseg.errors import usage_error
@@ -128,11 +129,32 @@ def said_of(
 def predictions_digest(task: Task, pred: Path) -> str:
     """Return the digest of predictions as results and manifests have it."""
     if task.family != "sets":
-        return identity.of_paths([pred])
+        return identity.of_paths(_files(task, pred))
     from entityseg.benchmarks.harness.sets import all_predictions
 
     found = all_predictions(task, pred)
     return identity.of_json({name: identity.of_paths([path]) for name, path in found.items() if path})
+
+
+def _files(task: Task, pred: Path) -> list[Path]:
+    """Return the paths whose bytes are the predictions: with a JSON file, also the PNGs beside it that it speaks of."""
+    if task.family == "video-panoptic" and pred.is_file():
+        from entityseg.data.video.vipseg import PRED_FOLDERS
+
+        folders = (pred.parent / name for name in (*PRED_FOLDERS, pred.stem))
+        return [pred, *[folder for folder in folders if folder.is_dir()][:1]]
+    if task.family != "panoptic" or not pred.is_file() or peek(pred) in ("list", "instances"):
+        return [pred]
+    from entityseg.data.formats._png_files import find_png, find_root
+    from entityseg.data.formats.coco_panoptic import png_folders
+
+    top = parse_json_file(pred)
+    records = top.get("annotations") if isinstance(top, dict) else None
+    records = [one for one in records if isinstance(one, dict)] if isinstance(records, list) else []
+    names = [one["file_name"] for one in records if isinstance(one.get("file_name"), str)]
+    root = find_root(png_folders(pred), names)
+    found = [] if root is None else [find_png(root, name) for name in names]
+    return [pred, *dict.fromkeys(file for file in found if file is not None)]
 
 
 def input_mode(task: Task) -> InputMode | None:
@@ -219,7 +241,7 @@ def result_of(
         counts=scored.counts.to_json(),
         options=dict(scored.options),
         identity=Identity(
-            predictions=identity.of_paths([pred]),
+            predictions=predictions_digest(task, Path(pred)),
             ground_truth=identity.of_paths(truth.files),
             task=task.digest(),
             evaluator=identity.evaluator(task.family, mode, {**task.options, **options}),

@@ -11,16 +11,15 @@ import numpy as np
 from entityseg.benchmarks import identity
 from entityseg.benchmarks.harness.families import adapter
 from entityseg.benchmarks.harness.opening import open_truth
+from entityseg.benchmarks.harness.predicting import PREDICTIONS
 from entityseg.benchmarks.harness.scoring import Samples, check_choices, said_of, score_one, written
-from entityseg.benchmarks.results import NAME, Bootstrap, Identity, Result, samples_bytes
+from entityseg.benchmarks.results import COUNTS, NAME, Bootstrap, Identity, Result, samples_bytes
 from entityseg.benchmarks.tasks import get
 from entityseg.benchmarks.tasks.record import Task
 from entityseg.data.json_file import require_there
 from entityseg.data.threads import Progress
 from entityseg.errors import Findings, InputError, usage_error
 from entityseg.metrics.set_means import set_means
-
-_COUNTS = ("expected", "predicted", "missing", "empty")
 
 
 def set_name(member: Task) -> str:
@@ -53,9 +52,8 @@ def set_files(task: Task) -> list[str]:
 def find_predictions(task: Task, member: Task, folder: Path) -> Path | None:
     """Return a set's predictions: those of its own run, or the file that the task's board names."""
     own = folder / folder_of(member)
-    names = ("predictions.jsonl", "predictions.json", "predictions")
     board = folder / str(task.options["file"]).format(set=set_name(member))
-    return next((path for path in (*(own / name for name in names), board) if path.exists()), None)
+    return next((path for path in (*(own / name for name in PREDICTIONS), board) if path.exists()), None)
 
 
 def all_predictions(task: Task, folder: Path) -> dict[str, Path | None]:
@@ -97,7 +95,7 @@ def score_sets(
         raise usage_error("sets.none", message, f"Name them {names}, ...", file=str(folder))
     scored: dict[str, Result] = {}
     drawn = np.zeros((len(members), bootstrap))
-    counts = dict.fromkeys(_COUNTS, 0)
+    counts = dict.fromkeys(COUNTS, 0)
     truths: dict[str, str] = {}
     warnings: list[str] = []
     findings = Findings()
@@ -128,7 +126,7 @@ def score_sets(
         scored[name] = one
         if bootstrap:
             drawn[k] = samples[figure]
-        for key in _COUNTS:
+        for key in COUNTS:
             counts[key] += one.counts[key]
         truths[name] = one.identity.ground_truth
         warnings += [f"set {name}: {line}" for line in one.warnings]

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from entityseg.benchmarks.harness.adapter import Adapter, Pictured, checked_size, mode_option
+from entityseg.benchmarks.harness.adapter import Adapter, Pictured, asked, checked_size, mode_option
 from entityseg.data.threads import Progress
 from entityseg.errors import input_error
 from entityseg.masks import RunLengths, iou_matrix
@@ -57,13 +57,20 @@ def ask(
     """
     if isinstance(model, Oracle):
         model.reveal(unit, truth)
-    answers: Sequence[GroundedPhrase] = model.ground(pixels, text, phrases)
+    answers: Any = asked(lambda: model.ground(pixels, text, phrases), unit)
+    if not isinstance(answers, Sequence) or not all(isinstance(one, GroundedPhrase) for one in answers):
+        message = f"the model gave a {type(answers).__name__} that is no list of phrases"
+        remedy = "Return a list of `entityseg.protocols.GroundedPhrase`."
+        raise input_error("model.answer", message, remedy, record=unit)
     if phrases is not None and len(answers) != len(phrases):
         message = f"the model gave {len(answers)} answers to {len(phrases)} phrases"
         raise input_error("model.answers", message, "Give one a phrase, in their order.", record=unit)
     for answer in answers:
         if answer.mask is not None:
             checked_size(answer.mask, (pixels.shape[0], pixels.shape[1]), unit)
+        if answer.span is not None and answer.span[1] > len(text):
+            message = f"the span {list(answer.span)} goes beyond the text of {len(text)} characters"
+            raise input_error("model.phrase", message, "Count in the text, or give None.", record=unit)
     return answers
 
 

@@ -14,7 +14,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from entityseg.benchmarks.harness.adapter import Adapter, Pictured, checked_size, mode_option, read_pixels
+from entityseg.benchmarks.harness.adapter import (
+    Adapter,
+    Pictured,
+    mode_option,
+    read_pixels,
+    segmented,
+    with_known,
+)
 from entityseg.data.json_file import parse_json_file
 from entityseg.data.threads import Progress
 from entityseg.data.video.tubes import TubeSet, VideoRecord, stack_frames
@@ -35,6 +42,11 @@ class _VideosAdapter(Adapter):
     """What both kinds share: asking the model, scoring."""
 
     @property
+    def agnostic(self) -> bool:
+        """Whether categories have no say."""
+        return self.truth.task.options.get("task") == "uvo"
+
+    @property
     def gt(self) -> TubeSet | PanopticVideos:
         """The ground truth."""
         truth: TubeSet | PanopticVideos = self.truth.value
@@ -42,6 +54,12 @@ class _VideosAdapter(Adapter):
 
     def __len__(self) -> int:
         return len(self.gt.videos)
+
+    def images(self) -> Iterator[tuple[str, Path | None]]:
+        """Give the pictures of all frames."""
+        for video in self.gt.videos:
+            for name in video.file_names:
+                yield f"{video.id}/{name}", self.frame(video, name)
 
     def prepare(self, model: Any) -> None:
         """Tell the model the categories, if it asks."""
@@ -62,12 +80,14 @@ class _VideosAdapter(Adapter):
         if isinstance(model, Oracle):
             model.reveal(str(video.id), self.answer(index))
         wide = (video.height, video.width * video.length)
-        if hasattr(model, "segment_video"):
-            found: Segmentation = model.segment_video(frames)
-        else:
-            found = model.segment(np.concatenate(frames, axis=1))
-        checked_size(found.masks, wide, str(video.id))
-        return found
+        together = hasattr(model, "segment_video")
+        found = segmented(
+            lambda: model.segment_video(frames) if together else model.segment(np.concatenate(frames, axis=1)),
+            wide, str(video.id),
+        )  # fmt: skip
+        if self.agnostic:
+            return found
+        return with_known(found, [category.id for category in self.gt.categories], str(video.id))
 
     def score(
         self,
@@ -131,11 +151,6 @@ class TubesAdapter(_VideosAdapter):
     """Tubes with scores, which may overlap."""
 
     file: ClassVar[str] = "predictions.json"
-
-    @property
-    def agnostic(self) -> bool:
-        """Whether categories have no say."""
-        return self.truth.task.options.get("task") == "uvo"
 
     def segments(self, tubes: TubeSet, index: int) -> Segmentation:
         """Return the tubes of a video."""

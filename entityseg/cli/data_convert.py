@@ -79,6 +79,9 @@ def convert(
         raise usage_error(
             "convert.images", "images are only resized", "Give --low-resolution too.", field="--images-out"
         )
+    if part is not None and to != "entityseg-release":
+        message, remedy = "only the release has parts", "Leave it out; --split chooses what of SRC is read."
+        raise usage_error("convert.part", message, remedy, field="--part", value=part)
     options: dict[str, Any] = {
         "encoding": encoding,
         "split": part,

@@ -58,6 +58,9 @@ def show(
     position = _position(dataset, image_id, index)
     one = dataset[position]
     path = find_image(dataset, one.image)
+    if path is not None and out.resolve() == path.resolve():
+        message, remedy = "the picture would replace the image", "Name another file."
+        raise usage_error("show.image", message, remedy, field="--out", value=str(out))
     picture = load_picture(path, size=one.image.size, max_side=max_side) if path is not None else None
     if picture is None:
         note(f"{one.image.file_name}: the image was not found (see --images); the masks are drawn on grey")

@@ -173,8 +173,13 @@ def resolve(
         ),
     ] = Rule.score,
     keep: Annotated[
-        int, typer.Option("--keep", min=0, help="For --rule released: masks kept an image; 0 keeps all.")
-    ] = 100,
+        int | None,
+        typer.Option(
+            "--keep",
+            min=0,
+            help="For --rule released only: masks kept an image, 100 where not given; 0 keeps all.",
+        ),
+    ] = None,
     gt: _Gt = None,
     split: _Split = None,
     from_format: _From = None,
@@ -187,13 +192,20 @@ def resolve(
     as_json: _Json = False,
 ) -> None:
     """Make overlapping masks disjoint by a named rule, and say what changed."""
+    if keep is not None and rule is not Rule.released:
+        raise typer.BadParameter("--keep needs --rule released; the other rules keep all masks")
     common.load_masks()
     from entityseg.predictions.read import find_format
+    from entityseg.predictions.resolving import RELEASED_KEEP
     from entityseg.predictions.resolving import resolve as resolve_predictions
 
     predictions = _read(source, gt, split, from_format)
     resolved, report = resolve_predictions(
-        predictions, rule.value, keep=keep or None, threads=threads, progress=common.progress
+        predictions,
+        rule.value,
+        keep=RELEASED_KEEP if keep is None else keep or None,
+        threads=threads,
+        progress=common.progress,
     )
     written = to_format or from_format or Format(find_format(source))
     _write(resolved, target, written, lossy, overwrite, threads)

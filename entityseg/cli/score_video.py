@@ -45,7 +45,9 @@ def video(
     task: Annotated[
         Task | None, typer.Option(help="What is measured; found from the files where not given (never stq).")
     ] = None,
-    windows: Annotated[str, typer.Option(help="Numbers of frames of VPQ's windows.")] = "1,2,4,6,8",
+    windows: Annotated[
+        str | None, typer.Option(help="Numbers of frames of VPQ's windows; 1,2,4,6,8 where not given.")
+    ] = None,
     mode: Annotated[
         Mode, typer.Option(help="canonical ranks; vipseg-stq-raw gives the STQ of VIPSeg's script.")
     ] = Mode.canonical,
@@ -71,7 +73,7 @@ def video(
     --json.
     """
     try:
-        numbers = [int(part) for part in windows.split(",")]
+        numbers = None if windows is None else [int(part) for part in windows.split(",")]
     except ValueError as error:
         raise typer.BadParameter("--windows takes numbers of frames, such as 1,2,4,6") from error
     common.load_masks()

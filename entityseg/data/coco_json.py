@@ -15,7 +15,7 @@ from entityseg.data.coco_scan import Scanned, Wanted, scan_list
 from entityseg.data.json_file import is_integer, map_file, parse_json, parse_json_file, require_type
 from entityseg.data.json_lists import is_list, parse_spans, top_spans
 from entityseg.data.records import Category, Dataset, ImageId, ImageRecord
-from entityseg.errors import Findings
+from entityseg.errors import SHOWN_PER_KIND, Findings
 from entityseg.masks.size import size_problem
 
 __all__ = ["parse_json_file", "read_categories", "read_coco", "read_images"]
@@ -205,7 +205,7 @@ def _objects(value: Any, name: str, findings: Findings) -> Iterator[tuple[int, d
 def _warn_of_unknown_categories(records: Records, categories: Sequence[Category], findings: Findings) -> None:
     known = np.array([category.id for category in categories], np.int64)
     unknown = np.flatnonzero(~np.isin(records.category_ids, known))
-    for row in unknown.tolist():
+    for row in unknown[:SHOWN_PER_KIND].tolist():
         findings.add(
             "category.unknown",
             "no category has this id",
@@ -215,3 +215,5 @@ def _warn_of_unknown_categories(records: Records, categories: Sequence[Category]
             value=int(records.category_ids[row]),
             severity="warning",
         )
+    # A file without `categories` has as many as annotations.
+    findings.count_more("category.unknown", max(len(unknown) - SHOWN_PER_KIND, 0), "warning")

@@ -114,6 +114,9 @@ def convert(
         if losses and not lossy:
             raise _refusal(target, losses)
         written = without(prepared, holds, losses, **shared) if losses else prepared
+        if to == "entityseg-release" and _has(losses, "ids"):
+            # The release has no key for the old ids, and `coco-panoptic` an option.
+            written = entity_to_panoptic(written)
         renumber = {"renumber": True} if to == "coco-panoptic" and _has(losses, "ids") else {}
         with staged(dst, overwrite) as place:
             if compat:

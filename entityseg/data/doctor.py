@@ -11,6 +11,7 @@ from entityseg.data.doctor_images import Headers, check_images
 from entityseg.data.doctor_masks import MIN_COVERAGE, check_dataset_masks
 from entityseg.data.doctor_release import check_release, release_notes
 from entityseg.data.formats import Reading, get_format
+from entityseg.data.images import look_again
 from entityseg.data.loading import choose, find_readings
 from entityseg.data.threads import Progress, no_progress
 from entityseg.errors import Findings, InputError, UsageError
@@ -94,6 +95,7 @@ def examine(
         MissingFileError: there is no such path.
     """
     path = Path(path)
+    look_again()
     report = Report(path)
     found = [one for one in find_readings(path, format=format) if split in (None, one.split)]
     whole_tree = path.is_dir() and format in (None, "entityseg-release") and split is None

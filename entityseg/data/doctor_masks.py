@@ -63,7 +63,8 @@ def _should_cover(reading: Reading) -> bool:
     """Return whether the entities should cover the image: class-aware parts leave out what has no class."""
     if reading.format == "entity":
         return True
-    return reading.format == "entityseg-release" and PARTS[reading.split].kind == "entity"
+    part = PARTS.get(reading.split)
+    return reading.format == "entityseg-release" and part is not None and part.kind == "entity"
 
 
 def _check_image(dataset: Dataset, index: int, file: str, min_coverage: float) -> _Checked:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from entityseg.data.formats import Reading
-from entityseg.data.images import EXTENSIONS, extension
-from entityseg.data.json_file import parse_json_file
+from entityseg.data.images import image_files
+from entityseg.data.json_lists import is_list, parse_lists
 from entityseg.data.layout import (
     ANNOTATION_SOURCE,
     IMAGE_SOURCE,
@@ -75,18 +76,11 @@ def _check_tree(tree: Path, findings: Findings) -> None:
             continue
         match = SUBSET.fullmatch(folders[subset].name)
         wanted = int(match[2]) if match else 0
-        count = _count_images(folders[subset])
+        count = sum(1 for _ in image_files(folders[subset]))
         if count != wanted:
             message = f"the folder should hold {wanted:,} images by its name and holds {count:,}"
             remedy = f"Unpack the archive again, or get the images from {IMAGE_SOURCE}."
             findings.add("release.count", message, remedy, file=str(folders[subset]), severity="warning")
-
-
-def _count_images(folder: Path) -> int:
-    count = 0
-    for _, _, files in os.walk(folder):
-        count += sum(extension(name) in EXTENSIONS for name in files)
-    return count
 
 
 def release_notes(reading: Reading) -> list[str]:
@@ -95,11 +89,12 @@ def release_notes(reading: Reading) -> list[str]:
     if part is None or part.kind != "panoptic":
         return []
     try:
-        top = parse_json_file(reading.path)
+        top = parse_lists(reading.path, ("images", "annotations"))
+        records = top.get("annotations") if isinstance(top, dict) else None
+        listed: Iterable[Any] = records if is_list(records) else ()
+        names = [one.get("file_name") for one in listed if isinstance(one, dict)]
     except InputError:
         return []
-    records = top.get("annotations") if isinstance(top, dict) else None
-    names = [one.get("file_name") for one in records or [] if isinstance(one, dict)]
     texts = [name for name in names if isinstance(name, str)]
     notes = []
     images = [name for name in texts if not name.lower().endswith(".png")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
@@ -19,6 +20,10 @@ EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff
 # `ambiguous`, several files; `outside`, the name leaves the root.
 How = Literal["as written", "archive", "moved", "renamed", "ambiguous", "missing", "outside"]
 _DEEPEST = 6
+# A label map has its image's name but for the extension, and must not be taken for it.
+_LABEL_FOLDER = re.compile(
+    r"annotations?|labels?|masks?|panoptic.*|(.*_)?maps(_.*)?|stuffthingmaps.*", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,8 @@ class ImageFinder:
 
     Files that lie where the record says are found without listing anything. For the others the folder is
     listed once, symbolic links followed, and they are looked up by their bare name, then by the name without
-    its extension (`.jpg`, `.JPG`, `.jpeg` and `.png` are mixed in the wild), the case of letters aside.
+    its extension (`.jpg`, `.JPG`, `.jpeg` and `.png` are mixed in the wild), the case of letters aside. Folders of
+    label maps are not listed.
     """
 
     def __init__(self, root: Path) -> None:
@@ -110,7 +116,7 @@ class ImageFinder:
         with self._lock:
             if self._by_name is None:
                 by_name, by_stem = defaultdict(list), defaultdict(list)
-                for path in _walk(self.root, _DEEPEST, set()):
+                for path in image_files(self.root):
                     by_name[path.name.lower()].append(path)
                     by_stem[_stem(path.name.lower())].append(path)
                 self._by_stem = dict(by_stem)
@@ -134,8 +140,13 @@ def locate_image(dataset: Dataset, image: ImageRecord) -> FoundImage:
 
 @lru_cache(maxsize=16)
 def finder_for(root: Path) -> ImageFinder:
-    """Return the finder of a folder; the last 16 are kept, with what they have listed."""
+    """Return the finder of a folder; the last 16 are kept, with what they have listed until `look_again`."""
     return ImageFinder(root)
+
+
+def look_again() -> None:
+    """Forget which files folders have: images may have been unpacked or moved since they were listed."""
+    finder_for.cache_clear()
 
 
 def _is_file(path: Path) -> bool:
@@ -161,6 +172,14 @@ def _stem(name: str) -> str:
     return stem if dot and "." + extension in EXTENSIONS else name
 
 
+def image_files(folder: Path) -> Iterator[Path]:
+    """Yield the image files in a folder and up to six levels below it, as `ImageFinder` lists them.
+
+    Folders of label maps, such as `semantic_maps_val` or `panoptic_val2017`, are left out.
+    """
+    return _walk(folder, _DEEPEST, set())
+
+
 def _walk(folder: Path, depth: int, seen: set[str]) -> Iterator[Path]:
     """Yield the image files below a folder in order; links are followed, but no folder is listed twice."""
     real = os.path.realpath(folder)
@@ -176,7 +195,7 @@ def _walk(folder: Path, depth: int, seen: set[str]) -> Iterator[Path]:
         if entry.name.startswith("."):
             continue
         if entry.is_dir():
-            if depth > 0:
+            if depth > 0 and not _LABEL_FOLDER.fullmatch(entry.name):
                 yield from _walk(folder / entry.name, depth - 1, seen)
         elif extension(entry.name) in EXTENSIONS:
             yield folder / entry.name

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import orjson
@@ -57,7 +57,7 @@ class JsonList:
             given += len(items)
 
 
-def is_list(value: Any) -> bool:
+def is_list(value: Any) -> TypeGuard[list[Any] | JsonList]:
     """Return whether a value is a list of JSON, whole or in stretches."""
     return isinstance(value, list | JsonList)
 
@@ -87,7 +87,8 @@ def top_spans(
             brackets are counted.
 
     Returns:
-        Start and stop by key; None for the slow way, which knows what is odd: no object, a key twice, a cut file.
+        Start and stop by key; None for the slow way, which knows what is odd: no object, a key twice or with an
+        escape, a cut file.
     """
     spans: dict[str, tuple[int, int]] = {}
     p = _behind_white(text, 3 if text[:3].tobytes() == b"\xef\xbb\xbf" else 0)
@@ -98,6 +99,8 @@ def top_spans(
         if start < 0 or p >= len(text):
             return None
         name = text[start:stop].tobytes().decode("ascii")
+        if "\\" in name:
+            return None
         end = int(_scan.value_end(text, p)) if end_of is None else end_of(name, p)
         if end <= p or name in spans:
             return None

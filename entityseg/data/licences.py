@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from entityseg.data.images import EXTENSIONS, extension
 from entityseg.data.records import Dataset
 
 FILE_NAME = "LICENSE-SOURCE.txt"
@@ -72,6 +73,12 @@ def find_licence(dataset: Dataset, *, entityseg: bool = False) -> Licence | None
     return None
 
 
+def _may_be_one(file: Path) -> bool:
+    # A set of licence plates has annotations and pictures of this name.
+    name = file.name.lower()
+    return name.startswith(_NAMES) and extension(name) not in {".json", *EXTENSIONS}
+
+
 def _in_folder(folder: Path, stem: str | None) -> Path | None:
     """Return the licence file of a folder; the one named after the source file first."""
     try:
@@ -82,6 +89,6 @@ def _in_folder(folder: Path, stem: str | None) -> Path | None:
     fitting = [
         file
         for file in files
-        if file.name == own or (file.name.lower().startswith(_NAMES) and file.stat().st_size <= _MOST_BYTES)
+        if file.name == own or (_may_be_one(file) and file.stat().st_size <= _MOST_BYTES)
     ]
     return next((file for file in fitting if file.name == own), fitting[0] if fitting else None)

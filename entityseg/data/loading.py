@@ -7,6 +7,7 @@ from pathlib import Path
 
 from entityseg.data.formats import FORMATS, Reading, get_format
 from entityseg.data.formats.base import Format
+from entityseg.data.images import look_again
 from entityseg.data.json_file import parse_json_file, require_there
 from entityseg.data.peek import Kind, peek
 from entityseg.data.records import Dataset
@@ -66,6 +67,7 @@ def load(
         ...
     entityseg.errors.MissingFileError: error: no/such/folder: there is no such file or folder. ...
     """
+    look_again()
     reading = choose(path, format=format, split=split)
     root = Path(image_root) if image_root is not None else reading.image_root
     dataset = get_format(reading.format).read(reading.path, image_root=root)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from entityseg.data.images import find_image
-from entityseg.data.pixels import open_image
+from entityseg.data.pixels import open_image, sixteen_bits
 from entityseg.data.records import AnnotatedImage, Dataset, ImageRecord
 from entityseg.data.threads import Progress, map_in_order, no_progress
 from entityseg.errors import Finding, Findings, InputError, usage_error
@@ -18,7 +18,7 @@ from entityseg.masks.runlengths import Size
 
 SHORT, LONG = 800, 1333
 _JPEG = {"format": "JPEG", "quality": 95, "subsampling": 0}
-_EXIF_ORIENTATION = 0x0112
+_KEPT = ("L", "RGB", "RGBA", "LA")
 
 
 @dataclass(frozen=True)
@@ -137,6 +137,8 @@ def _resize_image(dataset: Dataset, image: ImageRecord, out: Path, size: Size) -
     Raises:
         InputError: it is missing, cannot be read, or has another size than its record.
     """
+    from PIL import Image
+
     record = f"image {image.id}"
     path = find_image(dataset, image)
     if path is None:
@@ -151,12 +153,13 @@ def _resize_image(dataset: Dataset, image: ImageRecord, out: Path, size: Size) -
         return
     pixels = read_pixels(path, image.size, record)
     if image.size != size:
-        from PIL import Image
-
         pixels = pixels.resize((size[1], size[0]), Image.Resampling.BILINEAR)
     options: dict[str, Any] = dict(_JPEG)
     if name.suffix.lower() not in (".jpg", ".jpeg"):
         options = {"format": "PNG"}
+    elif pixels.mode == "I;16":
+        # Pillow would cut what is above 255.
+        pixels = Image.fromarray((np.asarray(pixels) >> 8).astype(np.uint8))
     elif pixels.mode not in ("L", "RGB"):
         pixels = pixels.convert("RGB")
     with atomic_file(target) as file:
@@ -202,8 +205,9 @@ def read_pixels(path: Path, size: Size, record: str) -> Any:
 
 def _plain(image: Any) -> Any:
     """Return pixels that can be interpolated, without the EXIF orientation, which viewers would apply."""
-    if image.mode not in ("L", "RGB", "RGBA", "LA", "I;16"):
-        image = image.convert("RGB")
     from PIL import Image
 
-    return Image.fromarray(np.asarray(image)) if image.mode != "I;16" else image.copy()
+    values = sixteen_bits(image)
+    if values is not None:
+        return Image.fromarray(values)
+    return Image.fromarray(np.asarray(image if image.mode in _KEPT else image.convert("RGB")))

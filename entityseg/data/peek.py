@@ -41,10 +41,9 @@ def peek(path: Path) -> Kind:
             return "entity"
         lists: set[bytes] = set()
         while True:
-            found = [(data.find(key), kind) for key, kind in _KEYS.items()]
-            there = sorted((at, kind) for at, kind in found if at >= 0)
-            if there:
-                return there[0][1]
+            found = _KEY.search(data)
+            if found:
+                return _KINDS[found[1]]
             lists.update(match[1] for match in _LIST.finditer(data))
             more = file.read(_WINDOW)
             if not more:
@@ -54,7 +53,9 @@ def peek(path: Path) -> Kind:
 
 # A number there is a count, as statistics and results have it.
 _LIST = re.compile(rb'"(images|annotations)"\s*:\s*[^\s\d]')
-_KEYS: dict[bytes, Kind] = {b'"segments_info"': "panoptic", b'"segmentation"': "instances"}
+# As a key: the same word may be a value, such as a task in `info`.
+_KEY = re.compile(rb'"(segments_info|segmentation)"\s*:')
+_KINDS: dict[bytes, Kind] = {b"segments_info": "panoptic", b"segmentation": "instances"}
 
 
 def json_files(folder: Path, depth: int = 2) -> list[Path]:

@@ -78,15 +78,27 @@ def open_image(path: Path) -> Any:
         return Image.open(path)
 
 
-def _rgb(image: Any) -> NDArray[np.uint8]:
-    if image.mode in _SIXTEEN_BITS or image.mode == "I":
-        values = np.asarray(image).astype(np.int64)
-        if values.size and not 0 <= int(values.min()) <= int(values.max()) < 2**16:
-            # What 32-bit values mean, the file does not say.
-            raise _UnknownRangeError(f"its grey values, {values.min()} to {values.max()}, are beyond 16 bits")
-        return np.repeat((values >> 8).astype(np.uint8)[..., None], 3, axis=2)
+def sixteen_bits(image: Any) -> NDArray[np.uint16] | None:
+    """Return the values of a grey image of 16 bits, uint16 [height, width]; None for other images of integers.
+
+    Raises:
+        ValueError: its pixels are floating-point values or beyond 16 bits, whose range is not known.
+    """
     if image.mode == "F":
         raise _UnknownRangeError("its pixels are floating-point values, whose range is not known")
+    if image.mode not in _SIXTEEN_BITS and image.mode != "I":
+        return None
+    values = np.asarray(image).astype(np.int64)
+    if values.size and not 0 <= int(values.min()) <= int(values.max()) < 2**16:
+        # What 32-bit values mean, the file does not say.
+        raise _UnknownRangeError(f"its grey values, {values.min()} to {values.max()}, are beyond 16 bits")
+    return values.astype(np.uint16)
+
+
+def _rgb(image: Any) -> NDArray[np.uint8]:
+    values = sixteen_bits(image)
+    if values is not None:
+        return np.repeat((values >> 8).astype(np.uint8)[..., None], 3, axis=2)
     # Pillow warns of a palette with transparency, which is dropped here as all alpha is.
     image.info.pop("transparency", None)
     return np.asarray(image.convert("RGB"))

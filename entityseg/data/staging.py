@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from entityseg.data.peek import peek
 from entityseg.errors import usage_error
 from entityseg.files import atomic_folder, remove_leftovers, sync_folder
 
@@ -67,8 +68,7 @@ def _staged_file(dst: Path, overwrite: bool) -> Iterator[Path]:
     stage = dst.with_name(f".part-stage-{dst.name}")
     # A run that was killed while it moved its files left this: then the PNGs that are there are its own.
     moving = dst.with_name(f".part-moving-{dst.name}")
-    pngs = dst.with_suffix("")
-    taken = [pngs] if pngs.is_dir() and any(pngs.iterdir()) and not moving.is_dir() else []
+    resumed = moving.is_dir()
     if dst.is_dir():
         message, remedy = "the target is a folder", "Name the file, or a folder without `.json` in its name."
         raise usage_error("target.folder", message, remedy, file=str(dst))
@@ -83,11 +83,8 @@ def _staged_file(dst: Path, overwrite: bool) -> Iterator[Path]:
         yield stage / dst.name
         rest = [path for path in sorted(stage.iterdir()) if path.name != dst.name]
         for path in rest:
-            place = dst.with_name(path.name)
-            if path.is_dir() and place in taken and not overwrite:
-                message = "the folder for the PNGs is there and is not empty"
-                remedy = _OVERWRITE
-                raise usage_error("target.exists", message, remedy, file=str(place))
+            if path.is_dir() and not resumed:
+                _require_replaceable(dst.with_name(path.name), dst, overwrite)
         moving.mkdir(exist_ok=True)
         dst.unlink(missing_ok=True)
         for path in rest:
@@ -100,3 +97,26 @@ def _staged_file(dst: Path, overwrite: bool) -> Iterator[Path]:
     finally:
         shutil.rmtree(stage, ignore_errors=True)
     sync_folder(dst.resolve().parent)
+
+
+def _require_replaceable(folder: Path, dst: Path, overwrite: bool) -> None:
+    """Refuse to replace a folder that is not that of the PNGs which a conversion wrote with the file `dst`."""
+    if folder.exists() and not folder.is_dir():
+        message = "the target's folder for the PNGs is a file"
+        raise usage_error("target.folder", message, "Name another target.", file=str(folder))
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    message = "the folder for the PNGs is there and is not empty"
+    if not overwrite:
+        raise usage_error("target.exists", message, _OVERWRITE, file=str(folder))
+    report = dst.with_name(f"{dst.stem}.{REPORT_NAME}")
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    # Images may lie in a folder of the same name as their annotations.
+    if (
+        not (dst.is_file() and report.is_file())
+        or peek(dst) != "panoptic"
+        or any(path.suffix.lower() != ".png" for path in files)
+    ):
+        message += ", and no conversion made it"
+        remedy = "Remove it yourself if nothing in it is needed, or choose another target."
+        raise usage_error("target.exists", message, remedy, file=str(folder))

@@ -30,8 +30,11 @@ def agnostic(dataset: Dataset, name: str = "entity") -> Dataset:
     """Give all annotations one category with id 1; `class_aware` brings the original ones back.
 
     The original category of each annotation is kept as `category_id_ori`, as in the first release of
-    EntitySeg, and their list as `categories_ori` of the one category. No mask is decoded.
+    EntitySeg, and their list as `categories_ori` of the one category. No mask is decoded. A dataset that was made so
+    is returned as it is.
     """
+    if len(dataset.categories) == 1 and ORIGINAL_CATEGORIES in dataset.categories[0].extra:
+        return dataset
 
     def add(index: int, records: list[dict[str, Any]]) -> Sequence[Mapping[str, Any]]:
         ids = dataset.category_ids[dataset.rows(index)].tolist()

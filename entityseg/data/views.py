@@ -101,6 +101,11 @@ class PaintedSource(_View):
         """Return disjoint masks of image number `index`."""
         return paint_by_area(self.base.masks(index))
 
+    def checked_masks(self, index: int, findings: Findings) -> RunLengths | None:
+        """Return disjoint masks; problems go to `findings`."""
+        masks = checked_masks(self.base, index, findings)
+        return None if masks is None else paint_by_area(masks)
+
 
 def paint_by_area(masks: RunLengths) -> RunLengths:
     """Return disjoint masks: each pixel belongs to the smallest mask that covers it (ties: higher run bytes).

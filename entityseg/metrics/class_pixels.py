@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from entityseg.errors import input_error
 from entityseg.masks.idmap import from_id_map
 from entityseg.masks.runlengths import Int64Array, RunLengths
 from entityseg.metrics.crossing import crossing
+from entityseg.metrics.inputs import as_categories
 
 TP, GT, PRED, SKIPPED = range(4)
 KINDS = 4
@@ -50,10 +50,7 @@ def count_pixels(
     >>> count_pixels(gt, [1, 2], pred, [1, 2]).counts.tolist()
     [[4, 2], [4, 4], [5, 2], [0, 1]]
     """
-    gt_cats, pred_cats = np.asarray(gt_categories, np.int64), np.asarray(pred_categories, np.int64)
-    if gt_cats.shape != (len(gt),) or pred_cats.shape != (len(pred),):
-        message = "there must be as many category ids as masks"
-        raise input_error("category.shape", message, "Give one category id a mask.")
+    gt_cats, pred_cats = as_categories(gt_categories, len(gt)), as_categories(pred_categories, len(pred))
     common = crossing(pred, gt)
     same = pred_cats[:, None] == gt_cats[None, :]
     categories, index = np.unique(np.concatenate([gt_cats, pred_cats]), return_inverse=True)

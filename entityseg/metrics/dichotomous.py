@@ -129,12 +129,16 @@ def statistics(
     from entityseg.metrics import _grey
 
     truth, found = as_grey(gt), as_grey(pred)
-    shapes = {truth.shape, found.shape} | ({skeleton.shape} if skeleton is not None else set())
-    if len(shapes) > 1:
+    if truth.shape != found.shape:
         message = (
             f"ground truth and prediction differ in size: {truth.shape} and {found.shape} (height, width)"
         )
         raise input_error("map.size", message, "Predict at the size of the ground truth.")
+    if skeleton is not None and skeleton.shape != truth.shape:
+        message = (
+            f"ground truth and skeleton differ in size: {truth.shape} and {skeleton.shape} (height, width)"
+        )
+        raise input_error("map.size", message, "Give a skeleton of the ground truth's size, or none.")
     n_gt, rows, columns, difference = _grey.moments(truth, found)
     row, column = split_point(n_gt, rows, columns) if n_gt else (0, 0)
     quadrants = np.zeros((4, 2, LEVELS), np.int64)

@@ -72,15 +72,20 @@ def correction_effort(
     width = gt.shape[1] + 2
     truth, found = _framed(gt), _framed(pred)
     hit, missed, invented = truth & found, truth & ~found, found & ~truth
-    if not missed.any() and not invented.any():
+    # Thin structures stay, however close they are to what was found. A skeleton made here lies inside the truth, so
+    # without a missed pixel there is none of it to find; one that is given need not.
+    thin_missed = np.zeros_like(truth)
+    if skeleton is not None:
+        thin_missed = _framed(skeleton) & ~hit
+    elif missed.any():
+        thin_missed = _framed(thin(gt)) & ~hit
+    if not missed.any() and not invented.any() and not thin_missed.any():
         return Effort(0, 0, 0, 0)
     kept, fp, fn = np.empty_like(truth), np.empty_like(truth), np.empty_like(truth)
     _hce_relax.erode(truth, found, width, relax, kept)
     _hce_relax.grow(invented, truth, kept, width, relax, fp)
     _hce_relax.grow(missed, found, kept, width, relax, fn)
-    if missed.any():
-        # Thin structures stay, however close they are to what was found.
-        fn |= _framed(thin(gt) if skeleton is None else skeleton) & ~hit
+    fn |= thin_missed
     rest = _framed(np.ones(gt.shape, bool)) & ~(hit | fp | fn)
     fp_points, fp_regions = _border_effort(fp, hit | fn, width, epsilon)
     fn_points, fn_regions = _border_effort(fn, rest, width, epsilon)

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from entityseg.errors import input_error
 from entityseg.masks import RunLengths, from_dense, to_dense, union
+from entityseg.masks.runlengths import Int64Array
 
 
 def as_masks(masks: RunLengths | ArrayLike) -> RunLengths:
@@ -40,6 +41,49 @@ def as_one_mask(masks: RunLengths | ArrayLike) -> RunLengths:
     """
     found = as_masks_or_one(masks)
     return found if len(found) == 1 else union(found)
+
+
+def as_scores(scores: ArrayLike, n: int) -> NDArray[np.float64]:
+    """Return the scores of n masks, float64 [n].
+
+    Raises:
+        InputError: there are not n of them, or one is not finite.
+    """
+    column = np.ascontiguousarray(scores, np.float64)
+    if column.shape != (n,) or not np.isfinite(column).all():
+        message = f"{n} masks need as many finite scores, not {column.shape}"
+        raise input_error("score.finite", message, "Give one finite score a mask.")
+    return column
+
+
+def as_categories(ids: ArrayLike, n: int) -> Int64Array:
+    """Return the category ids of n masks, int64 [n].
+
+    Raises:
+        InputError: there are not n of them, or they are no integers.
+
+    >>> as_categories([], 0).tolist(), as_categories([3, 1], 2).tolist()
+    ([], [3, 1])
+    """
+    column: NDArray[Any] = np.asarray(ids)
+    # An empty list is one of floats to numpy.
+    if column.shape != (n,) or (n and column.dtype.kind not in "iu"):
+        message = f"{n} masks need as many category ids, integers, not {column.dtype} of shape {column.shape}"
+        raise input_error("category.shape", message, "Give one category id a mask.")
+    return column.astype(np.int64)
+
+
+def as_flags(crowd: ArrayLike | None, n: int) -> NDArray[np.bool_]:
+    """Return the crowd flags of n masks, bool [n]; none of them is crowd where it is not said.
+
+    Raises:
+        InputError: there are not n of them.
+    """
+    flags = np.zeros(n, bool) if crowd is None else np.asarray(crowd, bool)
+    if flags.shape != (n,):
+        message = f"{n} masks need as many crowd flags, not {flags.shape}"
+        raise input_error("iscrowd.shape", message, "Give one flag a mask.")
+    return flags
 
 
 def as_grey(values: RunLengths | ArrayLike) -> NDArray[np.uint8]:

@@ -67,8 +67,8 @@ class InstanceAP(Table[ClassMatches]):
             as_masks(gt),
             as_masks(pred),
             np.asarray(scores, np.float64),
-            _as_ids(gt_categories),
-            _as_ids(pred_categories),
+            gt_categories,
+            pred_categories,
             crowd=crowd,
             mode=self.mode,
             iou=self._iou(),
@@ -99,9 +99,3 @@ class InstanceAP(Table[ClassMatches]):
     def per_image(self) -> dict[ImageId, dict[str, float | None]]:
         """Return AP, AP50, AP75 and AR@100 of each image alone."""
         return {unit: {name: values[name] for name in PER_IMAGE} for unit, values in self.per_unit().items()}
-
-
-def _as_ids(ids: ArrayLike) -> Int64Array:
-    """Return ids as an array; an empty list, which numpy takes for floats, too."""
-    array = np.asarray(ids)
-    return array if array.size else np.empty(0, np.int64)

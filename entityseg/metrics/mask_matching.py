@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from entityseg.errors import input_error
 from entityseg.masks.order import by_score, by_size
 from entityseg.masks.pairwise import iou_matrix
 from entityseg.masks.runlengths import Int64Array, RunLengths
+from entityseg.metrics.inputs import as_categories, as_flags, as_scores
 from entityseg.metrics.matching import (
     IOU_THRESHOLDS,
     MAX_DETECTIONS,
@@ -94,8 +94,8 @@ def match_classes(
     gt: RunLengths,
     pred: RunLengths,
     scores: NDArray[np.float64],
-    gt_categories: Int64Array,
-    pred_categories: Int64Array,
+    gt_categories: ArrayLike,
+    pred_categories: ArrayLike,
     *,
     crowd: NDArray[np.bool_] | None = None,
     mode: Mode = "canonical",
@@ -112,12 +112,7 @@ def match_classes(
     Raises:
         InputError: as `match_image`, or the number of categories is not that of the masks.
     """
-    gt_categories, pred_categories = np.asarray(gt_categories), np.asarray(pred_categories)
-    for masks, categories in ((gt, gt_categories), (pred, pred_categories)):
-        if categories.shape != (len(masks),) or categories.dtype.kind not in "iu":
-            message = f"{len(masks)} masks need as many integer category ids, not {categories.shape}"
-            raise input_error("category.shape", message, "Give one category id a mask.")
-    classes = gt_categories.astype(np.int64), pred_categories.astype(np.int64)
+    classes = as_categories(gt_categories, len(gt)), as_categories(pred_categories, len(pred))
     sides = _ordered(
         gt, pred, scores, classes=classes,
         crowd=crowd, mode=mode, gt_ids=gt_ids, gt_areas=gt_areas, pred_areas=pred_areas, iou=iou,
@@ -185,14 +180,7 @@ def _ordered(
     Args:
         classes: category ids of ground truth and predictions, where only masks of the same one shall match.
     """
-    scores = np.ascontiguousarray(scores, np.float64)
-    if scores.shape != (len(pred),) or not np.isfinite(scores).all():
-        message = f"{len(pred)} masks need as many finite scores, not {scores.shape}"
-        raise input_error("score.finite", message, "Give one finite score a mask.")
-    flags = np.zeros(len(gt), bool) if crowd is None else np.asarray(crowd, bool)
-    if flags.shape != (len(gt),):
-        message = f"{len(gt)} masks need as many crowd flags, not {flags.shape}"
-        raise input_error("iscrowd.shape", message, "Give one flag a mask.")
+    scores, flags = as_scores(scores, len(pred)), as_flags(crowd, len(gt))
     stated = mode == "pycocotools"
     if stated:
         ranked = np.argsort(-scores, kind="stable")

@@ -25,6 +25,7 @@ from entityseg.metrics.video_stq import StqMode, TrackingQuality
 from entityseg.predictions.tubes import read_tube_predictions
 
 VideoTask = Literal["ytvis", "uvo", "vpq", "stq"]
+_NO_WINDOWS = "only VPQ has windows", "Leave them out, or give the task `vpq`."
 # UVO's one class.
 _ENTITY = 1
 
@@ -35,7 +36,7 @@ def score_video(
     *,
     task: VideoTask | None = None,
     mode: StqMode = "canonical",
-    windows: Sequence[int] = WINDOWS,
+    windows: Sequence[int] | None = None,
     bootstrap: int = 1000,
     seed: int = 0,
     per_image: bool = False,
@@ -52,34 +53,43 @@ def score_video(
         task: `ytvis` (AP over classes), `uvo` (AP without classes), `vpq` or `stq`. Where not given: VPQ for panoptic
             JSON, AP for tubes, without classes if the ground truth has but one.
         mode: `vipseg-stq-raw` gives the STQ of VIPSeg's script; for `stq` only.
-        windows: numbers of frames, for `vpq`.
+        windows: numbers of frames, for `vpq` only; 1, 2, 4, 6 and 8 where not given.
         bootstrap: resamples of the videos for the intervals, 0 for none.
         seed: of the resampling.
         per_image: whether to give the figures of each video alone.
         threads: worker threads, all cores if not given.
         progress: wraps the videos as (iterable, total, label), to show a progress bar.
-        gt_root, pred_root: folders of the PNG files, where they are not beside the JSON.
+        gt_root, pred_root: folders of the PNG files, where they are not beside the JSON; not for tubes.
 
     Raises:
         InputError: something is wrong with the files; all problems are listed.
-        UsageError: the mode is none of the task's, or a window has no frame.
+        UsageError: the mode, windows or a folder are none of the task's, or a window has no frame.
     """
     if mode != "canonical" and task != "stq":
         message = f"the mode {mode} belongs to the task stq"
         raise usage_error("video.mode", message, "Give the task `stq`, or leave out the mode.")
-    if not windows or min(windows) < 1 or len(set(windows)) < len(windows):
+    if windows is not None and (not windows or min(windows) < 1 or len(set(windows)) < len(windows)):
         message = f"windows are different numbers of frames from 1 on, not {list(windows)}"
         raise usage_error("video.windows", message, "Give such as 1,2,4,6.")
     panoptic = task in ("vpq", "stq") or (
         task is None and Path(gt).is_file() and peek(Path(gt)) == "panoptic"
     )
+    if windows is not None and task == "stq":
+        raise usage_error("video.windows", *_NO_WINDOWS)
     if panoptic:
         truth = read_vipseg(gt, png_root=gt_root)
         job: _Job = _PanopticJob(
-            truth, read_vipseg(pred, png_root=pred_root, gt=truth), task or "vpq", mode, windows
+            truth, read_vipseg(pred, png_root=pred_root, gt=truth), task or "vpq", mode, windows or WINDOWS
         )
     else:
+        # What is wrong with the file comes first: it may be no file of tubes at all.
         tubes = read_ytvis(gt)
+        if windows is not None:
+            raise usage_error("video.windows", *_NO_WINDOWS)
+        if gt_root is not None or pred_root is not None:
+            message = "tubes have their masks in the JSON, and no folder of PNG files"
+            remedy = "Leave out gt_root and pred_root, or give a panoptic task."
+            raise usage_error("video.root", message, remedy)
         agnostic = task == "uvo" or (task is None and len(tubes.categories) == 1)
         job = _TubeJob(tubes, read_tube_predictions(pred, tubes, agnostic=agnostic), agnostic)
     return _scored(job, mode, bootstrap, seed, per_image, threads, progress)

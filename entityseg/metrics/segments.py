@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from entityseg.errors import input_error
 from entityseg.masks.runlengths import Int64Array, RunLengths
 from entityseg.metrics.crossing import crossing
+from entityseg.metrics.inputs import as_categories, as_flags
 
 PanopticMode = Literal["canonical", "panopticapi"]
 
@@ -71,7 +72,7 @@ def match_segments(
         common: int64 [n, m], the pixels that predictions share with the ground truth, where they are known.
 
     Raises:
-        InputError: sizes differ, or there are not as many categories or flags as masks.
+        InputError: sizes differ, or there are not as many categories, flags or areas as masks.
 
     >>> gt = RunLengths((1, 10), [0, 4, 4, 10], [0, 2, 4])
     >>> pred = RunLengths((1, 10), [0, 3, 3, 10], [0, 2, 4])
@@ -79,11 +80,11 @@ def match_segments(
     >>> matched.counts[:3].tolist(), matched.iou.round(3).tolist()
     ([[1, 1], [0, 0], [0, 0]], [0.75, 0.857])
     """
-    gt_cats, pred_cats = _column(gt_categories, gt), _column(pred_categories, pred)
-    is_crowd = np.zeros(len(gt), bool) if crowd is None else np.asarray(crowd, bool)
-    if is_crowd.shape != (len(gt),):
-        message = f"{len(gt)} segments need as many crowd flags, not {is_crowd.shape}"
-        raise input_error("iscrowd.shape", message, "Give one flag a segment.")
+    gt_cats, pred_cats = as_categories(gt_categories, len(gt)), as_categories(pred_categories, len(pred))
+    is_crowd = as_flags(crowd, len(gt))
+    if gt_areas is not None and np.shape(gt_areas) != (len(gt),):
+        message = f"{len(gt)} segments need as many areas, not {np.shape(gt_areas)}"
+        raise input_error("area.shape", message, "Give one area a true segment, NaN where it is not stated.")
     if common is None:
         common = crossing(pred, gt)
     areas, own = pred.areas, gt.areas
@@ -119,14 +120,6 @@ def match_segments(
     ):
         counts[kind] = np.bincount(at, weights, minlength=len(categories))
     return SegmentMatches(categories, counts)
-
-
-def _column(values: ArrayLike, masks: RunLengths) -> Int64Array:
-    column = np.asarray(values, np.int64)
-    if column.shape != (len(masks),):
-        message = f"{len(masks)} segments need as many category ids, not {column.shape}"
-        raise input_error("category.shape", message, "Give one category id a segment.")
-    return column
 
 
 def _last_of_category(categories: Int64Array, crowd: NDArray[np.bool_]) -> NDArray[np.bool_]:

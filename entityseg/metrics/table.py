@@ -131,7 +131,13 @@ class Table(ABC, Generic[Row]):
         """Return the percentile interval of every figure under resampling of the clusters (images).
 
         Resamples in which a figure is undefined do not count for it.
+
+        Raises:
+            UsageError: the level is not between 0 and 1.
         """
+        if not 0 < level < 1:
+            message = "the level of an interval lies between 0 and 1"
+            raise usage_error("bootstrap.level", message, "Give 0.95 for 95 %.", value=level)
         samples = self.resample(n, seed, threads=threads)
         kept = _KEPT.get()
         if kept is not None:

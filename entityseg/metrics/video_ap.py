@@ -16,6 +16,7 @@ from entityseg.masks.order import by_score, by_size
 from entityseg.masks.runlengths import Int64Array
 from entityseg.metrics.averages import mean_of_defined
 from entityseg.metrics.class_curves import RankedClasses
+from entityseg.metrics.inputs import as_categories, as_flags, as_scores
 from entityseg.metrics.mask_matching import mask_iou
 from entityseg.metrics.matching import IOU_THRESHOLDS, MAX_DETECTIONS, ClassMatches, match_ranked
 from entityseg.metrics.table import Figures, Table, UnitId
@@ -57,7 +58,8 @@ class VideoAP(Table[ClassMatches]):
             crowd: bool [m], ground truth that counts neither way.
 
         Raises:
-            InputError: the video was added before, or the tubes are of videos of another size.
+            InputError: the video was added before, the tubes are of videos of another size, or scores and categories
+                do not fit.
         """
         self.add(video_id, match_tubes(gt, pred, scores, gt_categories, pred_categories, crowd=crowd))
 
@@ -81,10 +83,10 @@ def match_tubes(
     *,
     crowd: NDArray[np.bool_] | None = None,
 ) -> ClassMatches:
-    """Match the tubes of one video within each category; arguments are those of `VideoAP.update`."""
-    values = np.asarray(scores, np.float64)
-    of_gt, of_pred = np.asarray(gt_categories, np.int64), np.asarray(pred_categories, np.int64)
-    flags = np.zeros(len(gt.masks), bool) if crowd is None else np.asarray(crowd, bool)
+    """Match the tubes of one video within each category; arguments and errors are those of `VideoAP.update`."""
+    values, flags = as_scores(scores, len(pred.masks)), as_flags(crowd, len(gt.masks))
+    of_gt = as_categories(gt_categories, len(gt.masks))
+    of_pred = as_categories(pred_categories, len(pred.masks))
     categories = np.union1d(of_gt, of_pred)
     rows = []
     ranked, sized = by_score(pred.masks, values), by_size(gt.masks)[::-1]

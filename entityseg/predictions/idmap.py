@@ -126,9 +126,7 @@ def read_id_maps(path: str | Path, gt: Dataset | None) -> Predictions:
     file = str(folder / SCORES)
     findings = Findings(file)
     scores = require_type(parse_json_file(folder / SCORES), dict, "the file", file)
-    # Hidden files are no maps: systems, and writers that were killed, leave such.
-    files = [one for one in sorted(folder.iterdir()) if one.suffix.lower() == ".png" and one.name[0] != "."]
-    pngs = {one.stem: one for one in files}
+    pngs = maps_by_stem(folder, findings)
     if gt is None:
         gt = stand_in(_images_of(scores, pngs, folder, findings), folder)
         findings.raise_errors()
@@ -172,6 +170,21 @@ def read_id_maps(path: str | Path, gt: Dataset | None) -> Predictions:
         path=folder,
         warnings=findings,
     )
+
+
+def maps_by_stem(folder: Path, findings: Findings) -> dict[str, Path]:
+    """Return the PNG files of a folder by their stems; two with one stem (`a.png`, `a.PNG`) are a finding."""
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        # Hidden files are no maps: systems, and writers that were killed, leave such.
+        if path.suffix.lower() != ".png" or path.name.startswith("."):
+            continue
+        first = found.setdefault(path.stem, path)
+        if first != path:
+            findings.add(
+                "map.duplicate", f"{first.name} has the same stem", "Keep one of the two.", file=str(path)
+            )
+    return found
 
 
 class _Row:
@@ -243,8 +256,8 @@ def _images_of(
     """Return the images that the scores name, with the sizes of their maps."""
     images = []
     for key in scores:
-        image_id: ImageId = int(key) if key.isascii() and key.isdigit() and len(key) < 19 else key
-        if key not in pngs:
+        file = pngs.get(key) or pngs.get(PurePosixPath(key).stem)
+        if file is None:
             message = f"there is no map {key}.png"
             remedy = (
                 "Give the ground truth (`--gt`), by which maps are found under the names of their images."
@@ -252,7 +265,19 @@ def _images_of(
             findings.add("file.missing", message, remedy, record=f"image {key}", file=str(folder))
             continue
         try:
-            images.append(image_of(image_id, png_size(pngs[key], _MAX_UNTOLD_PIXELS)))
+            images.append(image_of(_id_of(key), png_size(file, _MAX_UNTOLD_PIXELS)))
         except InputError as error:
             findings.extend(error.findings)
     return images
+
+
+def _id_of(key: str) -> ImageId:
+    """Return the image id that a key of `scores.json` stands for: an integer if it is written like one, else a string.
+
+    >>> _id_of("42"), _id_of("-5"), _id_of("007")
+    (42, -5, '007')
+    """
+    digits = key.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 19):
+        return key
+    return int(key) if str(int(key)) == key else key

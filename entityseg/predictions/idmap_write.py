@@ -32,10 +32,12 @@ def write_id_maps(
     """Write a map for each image that the predictions have a word on, then `scores.json`; segments are 1 to n.
 
     Raises:
-        UsageError: masks overlap (every image is named), are empty, or the folder is there and not empty.
+        UsageError: masks overlap (every image is named), are empty, two images have ids that are written alike, or
+            the folder is there and not empty.
         InputError: a mask is malformed.
         OSError: the disk is full.
     """
+    _refuse_equal_keys(predictions.images)
     names = _written_names(predictions.images)
     indices = np.flatnonzero(predictions.listed).tolist()
     with _target(Path(path), overwrite) as folder:
@@ -92,6 +94,21 @@ def _cannot_hold(masks: RunLengths, record: str, path: Path | None) -> Finding |
     if len(masks) > MOST_ID:
         raise input_error("idmap.value", f"{len(masks)} masks in one image", "Keep fewer.", record=record)
     return None
+
+
+def _refuse_equal_keys(images: Sequence[ImageRecord]) -> None:
+    """Raise `UsageError` if two images would have one key in `scores.json`, as 7 and "7" would."""
+    seen: set[str] = set()
+    for image in images:
+        key = str(image.id)
+        if key in seen:
+            message = (
+                "two images have this id, one as a number and one as a string, which a map's key cannot tell"
+            )
+            raise usage_error(
+                "target.name", message, "Convert to jsonl or coco instead.", field="image_id", value=key
+            )
+        seen.add(key)
 
 
 def _written_names(images: Sequence[ImageRecord]) -> list[str]:

@@ -28,9 +28,10 @@ from entityseg.errors import Finding, Findings, InputError
 from entityseg.files import atomic_file
 from entityseg.masks import RunLengths, from_panoptic_png, to_id_map
 from entityseg.masks.runlengths import Int64Array
+from entityseg.predictions.idmap import maps_by_stem
 from entityseg.predictions.overlapping import place_of
 from entityseg.predictions.records import Predictions
-from entityseg.predictions.rle_records import from_records, read_rle_records
+from entityseg.predictions.rle_records import add_unseen_label, from_records, read_rle_records
 
 _WANTED = Wanted("predictions", ids=False, areas=False)
 
@@ -63,7 +64,8 @@ def read_semantic_predictions(path: str | Path, gt: Dataset) -> SemanticPredicti
     """Read semantic predictions for the images of `gt`: a folder of label PNGs, or a JSON list.
 
     A label of a PNG is the label of the ground truth's maps; where that is no set of maps, the id of a category if
-    ids are 0 to K - 1, and else its place in `categories`.
+    ids are 0 to K - 1, and else its place in `categories`. Where no `categories.json` lies beside a list of maps, as in
+    the EntitySeg release, a label that no map has is a class too, with a warning.
 
     Raises:
         MissingFileError: there is no such file or folder.
@@ -78,20 +80,26 @@ def read_semantic_predictions(path: str | Path, gt: Dataset) -> SemanticPredicti
 def category_of_label(gt: Dataset) -> dict[int, int]:
     """Return the category id that each label of a map stands for."""
     categories = list(gt.categories)
+    if _has_open_labels(gt):
+        return {category.id: category.id for category in categories}
     if gt.path is not None and gt.path.suffix.lower() == ".txt":
         # A list of semantic maps: its labels are those of the maps, which the dataset does not keep.
         beside = gt.path.with_name(CATEGORIES_NAME)
-        if not beside.is_file():
-            return {category.id: category.id for category in categories}
         findings = Findings(str(beside))
         categories = read_categories(parse_json_file(beside).get("categories"), findings)
         findings.raise_errors()
     return labels_of(categories, Findings())
 
 
+def _has_open_labels(gt: Dataset) -> bool:
+    """Return whether the ground truth is a list of maps that says nowhere which labels there are."""
+    is_list = gt.path is not None and gt.path.suffix.lower() == ".txt"
+    return is_list and gt.path is not None and not gt.path.with_name(CATEGORIES_NAME).is_file()
+
+
 def _read_maps(folder: Path, gt: Dataset) -> SemanticPredictions:
     findings = Findings(str(folder))
-    pngs = {file.stem: file for file in sorted(folder.glob("*.png"))}
+    pngs = maps_by_stem(folder, findings)
     for file in pngs.values():
         if not file.is_file():
             message, remedy = (
@@ -101,7 +109,7 @@ def _read_maps(folder: Path, gt: Dataset) -> SemanticPredictions:
             findings.add("map.file", message, remedy, file=str(file))
     files = _maps_of(gt.images, pngs, findings)
     findings.raise_errors()
-    maps = _Maps(tuple(gt.images), files, category_of_label(gt))
+    maps = _Maps(tuple(gt.images), files, category_of_label(gt), _has_open_labels(gt))
     return SemanticPredictions(
         images=gt.images,
         classes=maps.classes,
@@ -143,6 +151,7 @@ class _Maps:
     images: tuple[ImageRecord, ...]
     files: list[Path | None]
     categories: Mapping[int, int]
+    any_label: bool
 
     def classes(self, index: int, findings: Findings) -> tuple[Int64Array, RunLengths]:
         """Return category ids and masks; nothing where there is no map, or one that cannot be read."""
@@ -161,6 +170,10 @@ class _Maps:
         keep = ~np.isin(labels, [label for label in IGNORE.values() if label not in self.categories])
         labels, masks = labels[keep], masks[keep]
         unknown = [label for label in labels.tolist() if label not in self.categories]
+        if self.any_label:
+            for label in unknown:
+                add_unseen_label(findings, label, record, str(file))
+            return labels.astype(np.int64), masks
         for label in unknown:
             message = f"the map has a label that no category has; there are {len(self.categories)} labels"
             remedy = "Write labels 0 to K - 1, and 255 (65535 in 16 bits) where nothing is predicted."
@@ -177,9 +190,9 @@ def _read_list(path: Path, gt: Dataset) -> SemanticPredictions:
         named = _with_image_ids(parsed, gt.images, findings)
         findings.raise_errors()
         records = coco_slow.read_records(named, gt.images, gt.index_of, _WANTED, findings)
-        predictions = from_records(records, gt, path, findings)
+        predictions = from_records(records, gt, path, findings, any_category=_has_open_labels(gt))
     else:
-        predictions = read_rle_records(path, gt)
+        predictions = read_rle_records(path, gt, any_category=_has_open_labels(gt))
     _refuse_repeated(predictions)
 
     def classes(index: int, findings: Findings) -> tuple[Int64Array, RunLengths]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from entityseg.benchmarks.models.superpixels import Superpixels
+from entityseg.data.digests import of_file
 from entityseg.masks import RunLengths
-from entityseg.protocols import Pixels, Segmentation
+from entityseg.protocols import GroundedPhrase, Pixels, Segmentation
 
 
 class Dying(Superpixels):
@@ -42,6 +44,45 @@ class Waiting(Superpixels):
         while not self.until.exists():
             time.sleep(0.01)
         return super().segment(image)
+
+
+class Weighty(Superpixels):
+    """Superpixels whose number is in a file, as weights are."""
+
+    def __init__(self, weights: str) -> None:
+        self.weights = Path(weights)
+        super().__init__(regions=int(self.weights.read_text()))
+
+    def fingerprint(self) -> str:
+        return of_file(self.weights)
+
+
+class Raising:
+    """Breaks at an image."""
+
+    def segment(self, image: Pixels) -> Segmentation:
+        raise RuntimeError("no more memory of kittens")
+
+
+class Broken:
+    def __init__(self) -> None:
+        raise KeyError("depth")
+
+
+class Odd:
+    """Gives back what it is told to, whatever that is."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def segment(self, image: Pixels) -> Any:
+        return None if self.kind == "none" else (RunLengths.empty(image.shape[:2], 0), [])
+
+    def ground(self, image: Pixels, text: str, phrases: Sequence[str] | None = None) -> Any:
+        found = [GroundedPhrase(one, None) for one in phrases or ()]
+        if self.kind == "span":
+            return [GroundedPhrase(one, None, (0, len(text) + 1)) for one in phrases or ()]
+        return (one for one in found) if self.kind == "generator" else [(one, None) for one in phrases or ()]
 
 
 class WrongSize:

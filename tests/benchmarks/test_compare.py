@@ -13,6 +13,7 @@ import pytest
 from entityseg.benchmarks.compare import comparable, compare
 from entityseg.benchmarks.harness.run import run
 from entityseg.benchmarks.results import impossible, read_result, read_samples
+from entityseg.benchmarks.tables import published_rows
 from entityseg.benchmarks.tasks import get
 from entityseg.data import load
 from entityseg.errors import InputError, UsageError
@@ -153,6 +154,25 @@ def test_counts_must_add_up(runs: tuple[Path, Path], tmp_path: Path) -> None:
         read_result(_changed(runs[0], tmp_path / "c", counts={"missing": 7}))
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"counts": {"expected": 3, "missing": 0, "empty": 0}}, "lacks predicted"),
+        ({"model": {"model": 5}}, "`model` is a text"),
+        ({"model": {"model_options": [1]}}, "`model_options` an object"),
+        ({"per_image": [{"AP": 0.5}]}, "no image_id"),
+        ({"per_image": [{"image_id": 1, "AP": "best"}]}, "figure of image 1 is no number"),
+    ],
+)
+def test_malformed_results_are_findings(
+    runs: tuple[Path, Path], tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    value = json.loads((runs[0] / "result.json").read_text())
+    (tmp_path / "result.json").write_text(json.dumps({**value, **changes}))
+    with pytest.raises(InputError, match=message):
+        read_result(tmp_path)
+
+
 def test_unknown_fields_are_refused(runs: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="result.field"):
         read_result(_changed(runs[0], tmp_path / "c", rank=1))
@@ -178,6 +198,23 @@ def test_commands(runs: tuple[Path, Path], mini: Path, tmp_path: Path, bench: Be
     assert code == 2 and "Did you mean 'oracle'" in err
     code, _, err = bench("compare", runs[0], tmp_path / "r.json")
     assert code == 2 and "the resamples differ" in err
+
+
+def test_own_figures_stand_under_their_published_names(runs: tuple[Path, Path]) -> None:
+    """AP of boundaries, or of masks that overlap, is not the AP^e that the papers print."""
+    result = read_result(runs[0])
+
+    def own(name: str, **options: str) -> dict[str, str]:
+        header, rows = published_rows(get(name), [result.model_copy(update={"options": options})])
+        return dict(zip(header, rows[-1], strict=True))
+
+    ap = f"{100 * (result.values['AP'] or 0):.2f}"
+    entity = own("entityseg-entity-high", overlap="refuse")
+    assert (entity["AP"], entity["AP_overlap"], entity["protocol"]) == (ap, "-", "canonical")
+    plain = own("entityseg-entity-high", overlap="allow")
+    assert (plain["AP"], plain["AP_overlap"], plain["protocol"]) == ("-", ap, "canonical, overlap allow")
+    boundary = own("entityseg-boundary-high")
+    assert (boundary["AP"], boundary["boundary_AP"]) == ("-", ap)
 
 
 def test_report_is_one_page_with_the_worst_first(

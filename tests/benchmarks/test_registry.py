@@ -57,5 +57,22 @@ def test_results_of_models_are_checked() -> None:
         Segmentation(one, np.ones(2))
     with pytest.raises(InputError, match="not finite"):
         Segmentation(one, np.array([np.nan]))
+    with pytest.raises(InputError, match="whole number"):
+        Segmentation(one, np.ones(1), np.array([1.5]))
+    with pytest.raises(InputError, match="no numbers"):
+        Segmentation(one, np.array(["sure"]))
+    with pytest.raises(InputError, match="ndarray, not `RunLengths`"):
+        Segmentation(np.ones((1, 2, 2), bool), np.ones(1))  # type: ignore[arg-type]
+    assert Segmentation(one, [1], [3.0]).labels.tolist() == [3]  # type: ignore[arg-type]
     with pytest.raises(InputError, match="one mask, not 2"):
         GroundedPhrase("a", RunLengths.concatenate([one, one]))
+    for score in (np.nan, np.inf, np.ones(2), "sure"):
+        with pytest.raises(InputError, match="number"):
+            GroundedPhrase("a", one, score=score)  # type: ignore[arg-type]
+    for span in ((5, 2), (-1, 2), (0, 1, 2), (0.5, 1)):
+        with pytest.raises(InputError, match=r"span|whole"):
+            GroundedPhrase("a", one, span=span)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="text of a phrase"):
+        GroundedPhrase(None, one)  # type: ignore[arg-type]
+    good = GroundedPhrase("a", one, (np.int64(0), np.int64(1)), np.float32(0.5))  # type: ignore[arg-type]
+    assert good == GroundedPhrase("a", one, (0, 1), 0.5)

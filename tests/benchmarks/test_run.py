@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,12 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from entityseg.benchmarks.harness.families import FAMILIES, FamilyEntry, is_ready
+from entityseg.benchmarks.harness.opening import open_truth
 from entityseg.benchmarks.harness.run import run
-from entityseg.benchmarks.harness.scoring import score
+from entityseg.benchmarks.harness.scoring import predictions_digest, score
 from entityseg.benchmarks.results import read_result
 from entityseg.benchmarks.tasks import get
+from entityseg.data.digests import of_paths
 from entityseg.errors import InputError, MissingFileError, UsageError
 
 HERE = Path(__file__).parent
@@ -77,6 +81,153 @@ def test_another_run_in_the_folder_is_refused(mini: Path, tmp_path: Path) -> Non
     (tmp_path / "other" / "thesis.txt").write_text("mine")
     with pytest.raises(UsageError, match="holds no run"):
         run(task, "oracle", tmp_path / "other", data=mini)
+
+
+def test_other_weights_and_other_code_are_another_run(
+    mini: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Predictions of a model that has changed since are not taken for its own."""
+    monkeypatch.syspath_prepend(str(HERE))
+    task, out, weights = get("mini-entity-low"), tmp_path / "run", tmp_path / "weights"
+    weights.write_text("9")
+    options = {"weights": str(weights)}
+    first = run(task, "models:Weighty", out, data=mini, bootstrap=0, model_options=options)
+    assert run(task, "models:Weighty", out, data=mini, bootstrap=0, model_options=options).predicted == 0
+    weights.write_text("90")
+    with pytest.raises(UsageError, match="different are: model_sha256"):
+        run(task, "models:Weighty", out, data=mini, bootstrap=0, model_options=options)
+    again = run(task, "models:Weighty", out, data=mini, bootstrap=0, model_options=options, overwrite=True)
+    assert again.predicted == first.predicted and again.result.values != first.result.values
+    code = tmp_path / "changing_model.py"
+    code.write_text(
+        "from entityseg.benchmarks.models.superpixels import Superpixels\nclass Mine(Superpixels): pass\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    out = tmp_path / "code"
+    run(task, "changing_model:Mine", out, data=mini, bootstrap=0)
+    code.write_text(code.read_text().replace("pass", "threshold = 3"))
+    with pytest.raises(UsageError, match="different are: model_sha256"):
+        run(task, "changing_model:Mine", out, data=mini, bootstrap=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "images"),
+    [
+        ("mini-entity-low", "images_lr"),
+        ("mini-dis5k-vd", "tasks/DIS5K/DIS-VD/im"),
+        ("mini-refcoco-val", "tasks/refer_seg/images"),
+        ("mini-png-given-phrases", "tasks/png/images"),
+        ("mini-reasonseg-val", "tasks/ReasonSeg/val"),
+        ("mini-youtubevis-2019", "tasks/ytvis_2019/valid/JPEGImages"),
+        ("mini-vipseg", "tasks/VIPSeg/VIPSeg_720P/images"),
+    ],
+)
+def test_other_images_are_another_run(name: str, images: str, mini: Path, tmp_path: Path) -> None:
+    """The truth alone does not say what the model saw."""
+    copy, out = tmp_path / "mini", tmp_path / "run"
+    shutil.copytree(mini, copy)
+    run(get(name), "oracle", out, data=copy, bootstrap=0)
+    files = [one for one in (copy / images).rglob("*") if one.suffix in (".jpg", ".png")]
+    for file in files:
+        with Image.open(file) as picture:
+            size = picture.size
+        Image.new("RGB", size, (200, 10, 10)).save(file)
+    with pytest.raises(UsageError, match="different are: images_sha256"):
+        run(get(name), "oracle", out, data=copy, bootstrap=0)
+
+
+def test_missing_images_are_all_said_before_anything_is_predicted(mini: Path, tmp_path: Path) -> None:
+    shutil.copytree(mini, tmp_path / "mini")
+    for file in list((tmp_path / "mini" / "images_lr").rglob("*.jpg")):
+        file.unlink()
+    with pytest.raises(InputError, match="the image is not there") as caught:
+        run(get("mini-entity-low"), "oracle", tmp_path / "run", data=tmp_path / "mini", bootstrap=0)
+    assert caught.value.findings.errors > 1 and not (tmp_path / "run").exists()
+
+
+def test_overwriting_leaves_nothing_of_the_other_run(
+    mini: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when the new run does not come to its end: else the old predictions pass for the new model's."""
+    monkeypatch.syspath_prepend(str(HERE))
+    for name in ("mini-entity-low", "mini-panoptic", "mini-dis5k-vd"):
+        run(get(name), "superpixels", tmp_path / name, data=mini, bootstrap=10)
+        with pytest.raises(InputError, match="the model raised"):
+            run(get("mini-entity-high"), "models:Raising", tmp_path / name, data=mini, overwrite=True)
+        assert sorted(one.name for one in (tmp_path / name).iterdir()) == [".locks", "run.json"]
+
+
+def test_models_that_break_are_named_with_the_image(
+    mini: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(HERE))
+    task = get("mini-entity-low")
+    with pytest.raises(
+        InputError, match=r"\.jpg: the model raised RuntimeError: no more memory .*models\.py:\d+"
+    ):
+        run(task, "models:Raising", tmp_path / "raising", data=mini)
+    with pytest.raises(UsageError, match=r"cannot be made: KeyError: 'depth' .*models\.py"):
+        run(task, "models:Broken", tmp_path / "broken", data=mini)
+    for kind, message in (("none", "gave a NoneType"), ("tuple", "gave a tuple")):
+        with pytest.raises(InputError, match=message):
+            run(task, "models:Odd", tmp_path / kind, data=mini, model_options={"kind": kind})
+    texts = get("mini-refcoco-val")
+    for kind, message in (("generator", "no list"), ("tuple", "no list"), ("span", "beyond the text")):
+        with pytest.raises(InputError, match=message):
+            run(texts, "models:Odd", tmp_path / f"text-{kind}", data=mini, model_options={"kind": kind})
+
+
+@pytest.mark.parametrize("name", ["mini-youtubevis-2019", "mini-vipseg"])
+def test_videos_need_known_categories(
+    name: str, mini: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said at the first video, not when all is predicted."""
+    monkeypatch.syspath_prepend(str(HERE))
+    with pytest.raises(InputError, match="gave a mask no category"):
+        run(get(name), "models:Whole", tmp_path / "run", data=mini)
+    assert not list((tmp_path / "run" / "shards").glob("*.done"))
+
+
+def test_pixels_beside_a_panoptic_file_are_in_its_digest(mini: Path, tmp_path: Path) -> None:
+    truth = mini / "annotations" / "panoptic_segmentation"
+    pngs = tmp_path / "panoptic_maps_val"
+    shutil.copytree(truth / "panoptic_maps_val", pngs)
+    json = Path(shutil.copy(truth / "entityv2_01_panoptic_val.json", tmp_path))
+    task = get("mini-panoptic")
+    before = score(task, json, data=mini, bootstrap=0)
+    one = sorted(pngs.glob("*.png"))[0]
+    with Image.open(one) as picture:
+        pixels = np.array(picture)
+    pixels[: len(pixels) // 2] = pixels[-1, -1]
+    Image.fromarray(pixels).save(one)
+    digests = before.identity.predictions, predictions_digest(task, json)
+    assert digests[0] != digests[1]
+    (tmp_path / "note.txt").write_text("not a prediction")
+    assert predictions_digest(task, json) == digests[1]
+
+
+def test_the_semantic_digest_is_of_the_maps_that_are_read(mini: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "mini"
+    for part in ("annotations", "images"):
+        shutil.copytree(mini / part, copy / part)
+    folder = copy / "annotations" / "semantic_segmentation"
+    (folder / "maps").mkdir()
+    (folder / "maps" / "other.png").write_bytes(b"")
+    task = get("mini-semantic")
+
+    def digest() -> str:
+        return of_paths(open_truth(task, copy).files)
+
+    first = digest()
+    one = sorted((folder / "semantic_maps_val").glob("*.png"))[0]
+    with Image.open(one) as picture:
+        pixels = np.array(picture)
+    pixels[0, 0] = 255 if pixels[0, 0] != 255 else 0
+    Image.fromarray(pixels).save(one)
+    second = digest()
+    categories = folder / "categories.json"
+    categories.write_text(categories.read_text() + " ")
+    assert len({first, second, digest()}) == 3
 
 
 def test_what_models_may_not_do(mini: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

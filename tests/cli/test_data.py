@@ -102,6 +102,18 @@ def test_convert_refuses_losses_and_says_what_they_are(here, cli):
     assert code == 0 and json.loads(out)["masks"]["holes_lost"] == 1
 
 
+def test_only_the_release_has_parts(here, cli):
+    code, _, err = cli("convert", "val.json", "copy", "--to", "entity", "--part", "val")
+    assert code == 2 and "--part" in err and "only the release has parts" in err and not Path("copy").exists()
+
+
+def test_show_does_not_replace_the_image(here, cli):
+    before = Path("pic1.png").read_bytes()
+    code, _, err = cli("show", "val.json", "1", "-o", "pic1.png")
+    assert code == 2 and "would replace the image" in err
+    assert Path("pic1.png").read_bytes() == before
+
+
 def test_convert_does_not_replace_unless_asked(here, cli):
     assert cli("convert", "val.json", "copy", "--to", "entity")[0] == 0
     code, _, err = cli("convert", "val.json", "copy", "--to", "entity")

@@ -197,6 +197,8 @@ def test_unknown_categories_are_a_warning(tmp_path: Path) -> None:
     data = read(tmp_path, dataset(annotation(1, category_id=77)))
     (warning,) = data.warnings
     assert warning.kind == "category.unknown" and warning.record == "annotations[0]"
+    many = read(tmp_path, dataset(*(annotation(k, category_id=77) for k in range(1, 31))))
+    assert (len(many.warnings), len(list(many.warnings)), many.warnings.warnings) == (30, 20, 30)
 
 
 @pytest.mark.parametrize(

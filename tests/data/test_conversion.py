@@ -20,8 +20,8 @@ from entityseg.data.formats import FORMATS, get_format
 from entityseg.data.formats.base import Holds
 from entityseg.data.loss import measure_loss
 from entityseg.data.records import AnnotatedImage, Category, Dataset, ImageRecord
-from entityseg.data.views import paint_by_area
-from entityseg.errors import EntitySegError, InputError, UsageError
+from entityseg.data.views import PaintedSource, checked_masks, paint_by_area
+from entityseg.errors import EntitySegError, Findings, InputError, UsageError
 from entityseg.masks import from_dense, from_polygons, to_dense, to_polygons
 
 LOSSLESS = ["entity", "coco-instances", "entityseg-release", "coco-panoptic", "idmap", "parquet"]
@@ -143,6 +143,15 @@ def test_overlap_is_painted_small_over_large(tmp_path):
     assert masks["changed_masks"] == [
         {"image_id": 1, "id": 1, "iou": 0.875, "holes": [0, 1], "components": [1, 1]}
     ]
+
+
+def test_checked_masks_of_painted_ones_are_painted():
+    overlapping = np.zeros((2, 4, 4), bool)
+    overlapping[0], overlapping[1, :2] = True, True
+    source = PaintedSource(one_image(overlapping).source)
+    findings = Findings()
+    assert checked_masks(source, 0, findings) == source.masks(0)
+    assert source.masks(0).areas.tolist() == [8, 8] and not findings.errors
 
 
 def test_masks_that_are_painted_over_are_counted(tmp_path):
@@ -294,6 +303,61 @@ def test_folders_that_no_conversion_made_are_never_replaced(made, tmp_path):
     assert (tmp_path / "home/thesis.tex").read_text() == "years of work"
 
 
+@pytest.mark.parametrize("report", [False, True])
+def test_a_folder_of_images_of_the_same_name_is_never_replaced(made, tmp_path, report):
+    dst = tmp_path / "val.json"
+    convert(made.dataset, dst, to="entity")
+    (tmp_path / "val").mkdir()
+    (tmp_path / "val" / "1.png").write_bytes(b"picture")
+    if not report:
+        (tmp_path / "val.conversion.json").unlink()
+    with pytest.raises(UsageError, match="no conversion made it"):
+        convert(made.dataset, dst, to="coco-panoptic", overwrite=True)
+    assert (tmp_path / "val" / "1.png").read_bytes() == b"picture"
+    assert load(dst).n_annotations == made.dataset.n_annotations
+
+
+def test_images_that_were_put_beside_the_pngs_are_kept(made, tmp_path):
+    convert(made.dataset, tmp_path / "val.json", to="coco-panoptic")
+    (tmp_path / "val" / "1.jpg").write_bytes(b"picture")
+    with pytest.raises(UsageError, match="no conversion made it"):
+        convert(made.dataset, tmp_path / "val.json", to="coco-panoptic", overwrite=True)
+    assert (tmp_path / "val" / "1.jpg").read_bytes() == b"picture"
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_maps_of_another_file_are_never_replaced(tmp_path, overwrite):
+    maps = tmp_path / "panoptic_maps_val"
+    maps.mkdir()
+    (maps / "1.png").write_bytes(b"map")
+    options = {"split": "panoptic_val"}
+    with pytest.raises(UsageError, match="folder for the PNGs is there"):
+        convert(
+            one_image(HALVES),
+            tmp_path / "a.json",
+            to="entityseg-release",
+            options=options,
+            overwrite=overwrite,
+        )
+    assert [path.name for path in maps.iterdir()] == ["1.png"]
+    maps.joinpath("1.png").unlink()
+    maps.rmdir()
+    maps.write_bytes(b"a file")
+    with pytest.raises(UsageError, match="is a file"):
+        convert(one_image(HALVES), tmp_path / "a.json", to="entityseg-release", options=options)
+    assert [path.name for path in tmp_path.iterdir()] == ["panoptic_maps_val"]
+
+
+def test_release_panoptic_ids_are_numbered_anew_where_that_is_allowed(tmp_path):
+    dataset = one_image(HALVES, ids=[900100000001, 2])
+    options = {"split": "panoptic_val"}
+    with pytest.raises(UsageError, match="ids cannot be kept"):
+        convert(dataset, tmp_path / "set", to="entityseg-release", options=options)
+    done = convert(dataset, tmp_path / "set", to="entityseg-release", options=options, lossy=True)
+    assert done.loss is not None and done.loss.changed == []
+    assert load(tmp_path / "set").ids.tolist() == [1, 2]
+
+
 def test_a_source_is_not_replaced_by_itself(made, tmp_path):
     convert(made.dataset, tmp_path / "set", to="idmap")
     for dst in (tmp_path / "set", tmp_path):
@@ -340,6 +404,12 @@ def test_licence_of_the_source_is_carried_on_and_on(made, tmp_path, name):
     assert (tmp_path / "three/LICENSE-SOURCE.txt").read_text() == "only for penguins\n"
     assert result.report["licence"]["origin"] == "file"
     assert json.loads((tmp_path / "two.json").read_text())["licenses"] == [{"id": 2, "name": "CC BY"}]
+
+
+def test_annotations_of_licence_plates_are_no_licence(made, tmp_path):
+    convert(made.dataset, tmp_path / "license_plates.json", to="entity")
+    (tmp_path / "license_1.png").write_bytes(b"picture")
+    assert convert(tmp_path / "license_plates.json", tmp_path / "set", to="idmap").report["licence"] is None
 
 
 def test_entityseg_without_a_licence_file_gets_a_note(made, tmp_path):

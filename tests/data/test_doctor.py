@@ -262,6 +262,37 @@ def test_limits(tmp_path):
         examine(tmp_path, split="test")
 
 
+def test_linked_folders_count_and_hidden_files_do_not(tmp_path):
+    release_tree(tmp_path)
+    folder = tmp_path / "images" / "entity_03_1"
+    folder.rename(tmp_path / "disk")
+    folder.mkdir()
+    (folder / "images_03_1").symlink_to(tmp_path / "disk")
+    (tmp_path / "images" / "entity_02_1" / "._02.jpg").write_bytes(b"x")
+    assert kinds(examine(tmp_path)) == ["images.archive"]
+
+
+def test_images_that_come_later_are_found(tmp_path):
+    entity.write(covering(), tmp_path / "set.json")
+    assert kinds(examine(tmp_path)) == ["images.missing"]
+    for name in NAMES:
+        save(tmp_path / "deep" / name)
+    assert kinds(examine(tmp_path)) == ["images.moved"]
+
+
+@pytest.mark.parametrize("annotations", [5, {"segments_info": 1}, [{"segments_info": 1}, 3]])
+def test_a_broken_panoptic_part_is_said(tmp_path, annotations):
+    file = tmp_path / "entityseg_panseg_val.json"
+    file.write_text(json.dumps({"images": [], "annotations": annotations}))
+    report = examine(file, format="entityseg-release")
+    assert report.findings.errors and report.datasets[0]["readable"] is False and report.notes == []
+
+
+def test_a_file_of_another_name_read_as_the_release(tree):
+    report = examine(tree / "set.json", format="entityseg-release")
+    assert [one["readable"] for one in report.datasets] == [True]
+
+
 def test_nothing_to_examine(tmp_path):
     with pytest.raises(UsageError, match=r"load\.nothing"):
         examine(tmp_path)

@@ -29,6 +29,20 @@ def test_there_and_back(made, tmp_path):
         assert np.array_equal(pixels, expected)
 
 
+def test_keys_that_are_called_like_ours_come_back(tmp_path):
+    extra = {"map": "town", "entities": 3, "place": "x"}
+    image = AnnotatedImage(
+        ImageRecord(1, "a.jpg", 1, 2, extra), from_dense(np.array([[[True, False]]])), np.array([5]),
+        np.array([1]), np.zeros(1, bool), [{"value": "dear", "note": 2}],
+    )  # fmt: skip
+    dataset = Dataset.build([image], [Category(1, "x")])
+    idmap.write(dataset, tmp_path / "set")
+    again = load(tmp_path / "set")
+    assert dict(again.images[0].extra) == extra
+    assert dict(again[0].extra_of(0)) == {"value": "dear", "note": 2}
+    assert compare(dataset, again).lines() == []
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.integers(-(2**63), 2**63 - 1), unique=True, max_size=6),

@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from entityseg.data import load
+from entityseg.data.formats import entity
 from entityseg.data.image_header import read_header
 from entityseg.data.images import ImageFinder, find_image
 from entityseg.data.records import Dataset, ImageRecord
@@ -33,6 +35,11 @@ def touch(path):
         ("entity_01_11580/A.png", "entity_01_11580/a.jpg", "renamed"),
         ("a.b.jpg", "a.b.JPG", "renamed"),
         ("a.txt", "a.jpg", "missing"),
+        ("panoptic_val2017/a.png", "a.jpg", "missing"),
+        ("entityseg_panseg_maps_val/panoptic_maps_val/a.png", "entity_01_11580/a.jpg", "missing"),
+        ("deep/annotations/a.png", "a.jpg", "missing"),
+        ("maps/a.png", "maps/a.png", "as written"),
+        ("photos/roadmaps/a.jpg", "a.jpg", "moved"),
     ],
 )
 def test_finder(tmp_path, file, asked, how):
@@ -81,6 +88,14 @@ def test_find_image_of_a_dataset(tmp_path):
     assert find_image(Dataset.build([], [], image_root=tmp_path), image) == path
     assert find_image(Dataset.build([], [], path=tmp_path / "x.json"), image) == path
     assert find_image(Dataset.build([], []), image) is None
+
+
+def test_opening_a_dataset_again_looks_for_its_images_again(tmp_path):
+    entity.write(Dataset.build([], []), tmp_path / "set.json")
+    image = ImageRecord(1, "a.jpg", 2, 2)
+    assert find_image(load(tmp_path / "set.json"), image) is None
+    path = touch(tmp_path / "unpacked" / "a.jpg")
+    assert find_image(load(tmp_path / "set.json"), image) == path
 
 
 def picture(kind, size=(37, 21), **options):

@@ -55,7 +55,7 @@ def outcome(parse: Any, file: Path) -> Any:
 
 
 @given(
-    st.dictionaries(st.sampled_from(["images", "a", "annotations", "ä"]), VALUES),
+    st.dictionaries(st.sampled_from(["images", "a", "annotations", "ä", 'a"', "a\\b", "a\tb"]), VALUES),
     st.sampled_from([None, 1, "\t"]),
     st.booleans(),
     st.sampled_from(["", "\ufeff", " \n"]),

@@ -157,6 +157,10 @@ def test_nothing_there(tmp_path):
             "panoptic",
         ),
         ('{"annotations": [{"segmentation": 1, "caption": "\\"segments_info\\""}]}', "instances"),
+        (
+            '{"info": {"task": "segmentation"}, "annotations": [{"segments_info" : []}], "images": []}',
+            "panoptic",
+        ),
         ('{"images": []}', "other"),
         ('{"format": "entityseg/statistics-run@1", "tools": {"entityseg": "0.1.0"}}', "other"),
         ('{"identity": {"images": 15, "annotations": 599}}', "other"),

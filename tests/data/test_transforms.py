@@ -10,6 +10,7 @@ from entityseg.data import load
 from entityseg.data.compare import compare
 from entityseg.data.formats import entity, parquet
 from entityseg.data.low_resolution import low_resolution_size, to_low_resolution
+from entityseg.data.pixels import read_rgb
 from entityseg.data.records import AnnotatedImage, Category, Dataset, ImageRecord
 from entityseg.data.transforms import agnostic, class_aware, subset, top
 from entityseg.errors import InputError, UsageError
@@ -25,6 +26,10 @@ def test_agnostic_and_back(made, tmp_path, form):
     assert set(one_class.category_ids.tolist()) == {1}
     assert [(one.id, one.name) for one in one_class.categories] == [(1, "entity")]
     assert compare(made.dataset, class_aware(one_class)).lines() == []
+
+
+def test_agnostic_twice_is_agnostic_once(made):
+    assert compare(made.dataset, class_aware(agnostic(agnostic(made.dataset)))).lines() == []
 
 
 def test_only_agnostic_datasets_have_a_way_back(made):
@@ -187,6 +192,28 @@ def test_a_second_run_goes_on_where_the_first_was(tmp_path):
     to_low_resolution(dataset, short=20, long=33, image_out=tmp_path / "lr")
     assert kept.stat().st_mtime_ns == before
     assert cut.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "order"),
+    [("a.png", "PNG", "<"), ("a.jpg", "PNG", "<"), ("a.tif", "TIFF", "<"), ("a.tiff", "TIFF", ">")],
+)
+def test_grey_of_16_bits_is_not_cut_to_8(tmp_path, name, kind, order):
+    dataset = image_dataset(tmp_path / "hr", [(40, 60)], [name])
+    values = np.linspace(0, 65535, 2400).reshape(40, 60).astype(f"{order}u2")
+    mode = "I;16" if order == "<" else "I;16B"
+    Image.frombytes(mode, (60, 40), values.tobytes()).save(tmp_path / "hr" / name, format=kind)
+    to_low_resolution(dataset, short=20, long=33, image_out=tmp_path / "lr")
+    small = read_rgb(tmp_path / "lr" / name, (20, 30))[..., 0].astype(int)
+    assert np.abs(small - (values[::2, ::2].astype(int) >> 8)).max() <= 8
+    assert small.min() <= 8 and small.max() >= 247
+
+
+def test_floating_point_images_are_refused(tmp_path):
+    dataset = image_dataset(tmp_path / "hr", [(40, 60)], ["a.tif"])
+    Image.new("F", (60, 40), 0.5).save(tmp_path / "hr" / "a.tif")
+    with pytest.raises(InputError, match="floating-point"):
+        to_low_resolution(dataset, short=20, long=33, image_out=tmp_path / "lr")
 
 
 def test_orientation_of_cameras_is_applied_where_only_that_fits(tmp_path):

@@ -336,3 +336,9 @@ def test_bad_folders_and_targets(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="map.name"):
         write_grey_maps(tmp_path / "new", [("../a", np.zeros((2, 2), np.uint8))])
     assert not (tmp_path / "new").exists()
+
+
+def test_a_skeleton_of_another_size_is_named_as_such() -> None:
+    gt = np.ones((4, 6), bool)
+    with pytest.raises(InputError, match=r"skeleton differ in size: \(4, 6\) and \(6, 4\)"):
+        Dichotomous().update("a", gt, gt, skeleton=gt.T)

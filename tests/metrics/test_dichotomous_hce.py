@@ -158,3 +158,16 @@ def test_thin_structures_count_however_thin() -> None:
 def test_simplification_by_hand(curve: list[tuple[int, int]], kept: int) -> None:
     xs, ys = (np.ascontiguousarray(axis, np.int64) for axis in zip(*curve, strict=True))
     assert _hce_points.count_vertices(xs, ys, len(curve), 2.0) == kept
+
+
+def test_a_given_skeleton_counts_whatever_else_is_missed() -> None:
+    """Skeletons from files need not lie inside the truth; what lies outside is missed by every prediction."""
+    gt = np.zeros((40, 40), bool)
+    gt[10:30, 10:20] = True
+    skeleton = np.zeros_like(gt)
+    skeleton[15, 30] = True
+    short = gt.copy()
+    short[10, 12] = False  # Forgiven by itself.
+    assert correction_effort(gt, short, skeleton=np.zeros_like(gt)).total == 0
+    efforts = [correction_effort(gt, pred, skeleton=skeleton) for pred in (gt, short)]
+    assert efforts == [Effort(0, 0, 1, 0)] * 2

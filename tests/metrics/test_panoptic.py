@@ -372,3 +372,12 @@ def test_written_predictions_score_as_the_read_ones(tmp_path: Path) -> None:
     before = [file.read_bytes() for file in files]
     write_panoptic_predictions(tmp_path / "again", pred)
     assert [file.read_bytes() for file in files] == before
+
+
+def test_categories_that_are_no_integers_and_areas_that_do_not_fit_are_refused() -> None:
+    square = RunLengths((4, 4), [5, 7, 9, 11], [0, 4])
+    metric = PanopticQuality({1: True}, "panopticapi")
+    with pytest.raises(InputError, match=r"category\.shape"):
+        metric.update(1, square, [1.7], square, [1.2])  # Both would be cut to 1.
+    with pytest.raises(InputError, match=r"area\.shape"):
+        metric.update(1, square, [1], square, [1], gt_areas=np.array([4.0, 4.0]))

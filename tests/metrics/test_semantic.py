@@ -217,15 +217,16 @@ def test_stated_labels_and_no_categories(tmp_path: Path) -> None:
     ]
     assert figures[0].values == figures[1].values
     assert figures[0].per_category[0]["IoU"] == figures[1].per_category[-1]["IoU"]
-    # Without categories, labels are ids; those that the truth has not are refused.
+    # Without categories, labels are ids; those that the truth has not are classes too, with a warning.
     few: Maps = [(gt, np.where(pred == K - 1, 255, pred).astype(np.uint8)) for gt, pred in maps]
     bare = write_gt(tmp_path / "none", few, None)
     want = plain(few, "canonical")
     assert dict(score_semantic(bare, write_pred(tmp_path / "few", few), bootstrap=0).values) == pytest.approx(
         want
     )
-    with pytest.raises(InputError, match=r"label\.unknown"):
-        score_semantic(bare, pred)
+    result = score_semantic(bare, pred, bootstrap=0)
+    assert dict(result.values) == pytest.approx(plain(maps, "canonical"))
+    assert {(one.kind, one.severity) for one in result.warnings} == {("label.unseen", "warning")}
 
 
 def records_of(maps: Maps, key: str = "file_name") -> list[dict[str, Any]]:
@@ -330,3 +331,47 @@ def test_panoptic_truth_is_scored_by_class(shared_data: Path, tmp_path: Path) ->
     result = score_semantic(gt, tmp_path, bootstrap=0)
     assert dict(result.values) == {"mIoU": 1.0, "fwIoU": 1.0, "mACC": 1.0, "pACC": 1.0}
     assert result.counts["categories"] == 8
+
+
+def test_categories_that_are_no_integers_are_refused() -> None:
+    square = RunLengths((4, 4), [5, 7, 9, 11], [0, 4])
+    with pytest.raises(InputError, match=r"category\.shape"):
+        SemanticIoU().update(1, square, [1.7], square, [1.2])  # Both would be cut to 1.
+
+
+@pytest.mark.parametrize("as_list", [False, True])
+def test_labels_that_a_bare_list_has_nowhere_are_classes(as_list: bool, tmp_path: Path) -> None:
+    """The EntitySeg release has no categories.json, and a few of its images do not have every label."""
+    gt, found = np.array([[0, 0, 1, 255]], np.uint8), np.array([[0, 7, 1, 7]], np.uint8)
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "pred").mkdir()
+    Image.fromarray(gt).save(tmp_path / "maps" / "a.png")
+    Image.fromarray(found).save(tmp_path / "pred" / "a.png")
+    (tmp_path / "list.txt").write_text("a.jpg a.png\n")
+    pred = tmp_path / "pred"
+    if as_list:
+        pred = tmp_path / "pred.json"
+        records = [
+            {"file_name": "a.jpg", "category_id": label, "segmentation": encode(found == label)}
+            for label in (0, 1, 7)
+        ]
+        pred.write_text(json.dumps(records))
+    for mode, mean_iou in (("canonical", 0.75), ("mmseg", 0.5)):
+        result = score_semantic(tmp_path / "list.txt", pred, mode=mode, bootstrap=0)  # type: ignore[arg-type]
+        assert result["mIoU"] == mean_iou
+        assert [one.kind for one in result.warnings] == ["label.unseen"]
+    if as_list:
+        records[2]["category_id"] = -2
+        pred.write_text(json.dumps(records))
+        assert refused(tmp_path / "list.txt", pred) == ["category.unknown"]
+
+
+def test_maps_with_capital_endings_hidden_files_and_equal_stems(tmp_path: Path) -> None:
+    maps = random_maps(4)
+    gt, pred = write_gt(tmp_path / "gt", maps, CATEGORIES), write_pred(tmp_path / "pred", maps)
+    (pred / "im1.png").rename(pred / "im1.PNG")
+    (pred / "._im0.png").write_bytes(b"left by a system")
+    result = score_semantic(gt, pred, bootstrap=0)
+    assert result.counts.missing == 0 and dict(result.values) == pytest.approx(plain(maps, "canonical"))
+    (pred / "im1.png").write_bytes((pred / "im1.PNG").read_bytes())
+    assert refused(gt, pred) == ["map.duplicate"]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import entityseg.metrics
 from entityseg.errors import InputError, UsageError
+from entityseg.metrics.entity_ap import EntityAP
 from entityseg.metrics.table import Table, sorted_ids
 from tests.metrics.families import FAMILIES, UNITS, Family
 
@@ -206,3 +207,9 @@ def test_rows_keep_no_larger_array_alive(family: Family) -> None:
             value = getattr(row, name)
             if isinstance(value, np.ndarray):
                 assert value.base is None or value.base.nbytes <= 2 * value.nbytes + 64, name
+
+
+@pytest.mark.parametrize("level", [0, 1, 1.5, float("nan")])
+def test_level_of_an_interval_that_is_none(level: float) -> None:
+    with pytest.raises(UsageError, match=r"bootstrap\.level"):
+        EntityAP().bootstrap(10, level=level)

@@ -449,8 +449,26 @@ def test_bad_calls(tmp_path: Path) -> None:
         score_video(gt, pred, mode="vipseg-stq-raw")
     with pytest.raises(UsageError, match="video.windows"):
         score_video(gt, pred, windows=(0, 1))
+    with pytest.raises(UsageError, match="video.windows"):
+        score_video(gt, pred, task="stq", windows=(1, 2))
     with pytest.raises(InputError, match="png.folder"):
         score_video(gt, pred, gt_root=tmp_path / "nowhere")
+
+
+def test_options_of_panoptic_videos_are_refused_for_tubes(tmp_path: Path) -> None:
+    gt, pred = tmp_path / "gt.json", tmp_path / "pred.json"
+    video = {"id": 1, "height": 2, "width": 5, "file_names": ["a.jpg"]}
+    top = {"videos": [video], "annotations": [], "categories": [{"id": 1, "name": "entity"}]}
+    gt.write_text(json.dumps(top))
+    pred.write_text("[]")
+    assert score_video(gt, pred, bootstrap=0).metric == "tube AP"
+    with pytest.raises(UsageError, match="video.windows"):
+        score_video(gt, pred, windows=(1, 2))
+    for side in ("gt_root", "pred_root"):
+        with pytest.raises(UsageError, match="video.root"):
+            score_video(gt, pred, task="ytvis", **{side: tmp_path})  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="no such file"):
+        score_video(tmp_path / "nowhere.json", pred, windows=(1, 2))
 
 
 def test_written_panoptic_videos_read_the_same(tmp_path: Path) -> None:
@@ -466,3 +484,26 @@ def test_written_panoptic_videos_read_the_same(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="video.length"):
         write_panoptic_videos(tmp_path / "other", [(truth.videos[0], cut)])
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize(
+    ("scores", "gt_categories", "pred_categories", "crowd", "kind"),
+    [
+        ([np.nan], [1], [1], None, "score.finite"),
+        ([0.5, 0.4], [1], [1], None, "score.finite"),
+        ([0.5], [1, 1], [1], None, "category.shape"),
+        ([0.5], [1], [1, 2], None, "category.shape"),
+        ([0.5], [1.5], [1.2], None, "category.shape"),
+        ([0.5], [1], [1], np.zeros(2, bool), "iscrowd.shape"),
+    ],
+)
+def test_columns_that_do_not_fit_the_tubes(
+    scores: Any, gt_categories: Any, pred_categories: Any, crowd: Any, kind: str
+) -> None:
+    gt, pred = (tubes_of(one) for one in hand_tubes())
+    metric = VideoAP()
+    with pytest.raises(InputError, match=kind):
+        metric.update(
+            1, gt, pred, scores, gt_categories=gt_categories, pred_categories=pred_categories, crowd=crowd
+        )
+    assert not metric.units

@@ -147,6 +147,31 @@ def test_id_maps_named_by_id_need_no_ground_truth(disjoint: Predictions, tmp_pat
     same(read_predictions(tmp_path / "maps", None), bare)
 
 
+@pytest.mark.parametrize("ids", [["007", "7", "-5"], [-5, 0, 2**40], ["a.jpg", "b/c.jpg", "d.e"]])
+def test_ids_of_any_kind_come_back_from_id_maps(
+    ids: list[int | str], disjoint: Predictions, tmp_path: Path
+) -> None:
+    images = [
+        replace(image, id=one, file_name=str(one)) for one, image in zip(ids, disjoint.images, strict=True)
+    ]
+    # Those that are written like integers are taken for such.
+    read = [int(one) if one in ("7", "-5") else one for one in ids]
+    write_predictions(replace(disjoint, images=tuple(images)), tmp_path / "maps", format="idmap")
+    back = read_predictions(tmp_path / "maps", None)
+    assert [image.id for image in back.images] == read
+    same(back, replace(disjoint, images=back.images))
+
+
+def test_id_maps_refuse_ids_that_are_written_alike(disjoint: Predictions, tmp_path: Path) -> None:
+    ids: list[int | str] = [7, "7", 8]
+    images = [
+        replace(image, id=one, file_name=str(one)) for one, image in zip(ids, disjoint.images, strict=True)
+    ]
+    with pytest.raises(UsageError, match=r"target\.name"):
+        write_predictions(replace(disjoint, images=tuple(images)), tmp_path / "maps", format="idmap")
+    assert not (tmp_path / "maps").exists()
+
+
 def test_id_maps_are_found_by_id_where_stems_repeat(disjoint: Predictions, tmp_path: Path) -> None:
     names = ["x/a.jpg", "y/a.jpg", "c.jpg"]
     images = tuple(replace(image, file_name=name) for image, name in zip(disjoint.images, names, strict=True))
@@ -287,3 +312,10 @@ def test_unknown_format_and_folder_target(disjoint: Predictions, gt: Dataset, tm
         write_predictions(disjoint, tmp_path, format="jsonl")
     with pytest.raises(InputError, match=r"file\.missing"):
         read_predictions(tmp_path / "none.json", gt)
+
+
+def test_id_maps_of_one_stem_are_refused(gt: Dataset, disjoint: Predictions, tmp_path: Path) -> None:
+    write_predictions(disjoint, tmp_path / "maps", format="idmap")
+    (tmp_path / "maps" / "a.PNG").write_bytes((tmp_path / "maps" / "a.png").read_bytes())
+    with pytest.raises(InputError, match=r"map\.duplicate"):
+        read_predictions(tmp_path / "maps", gt)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import entityseg
+from entityseg.cli.main import run
 from entityseg.data.records import Dataset, ImageRecord
 from entityseg.errors import UsageError
 from entityseg.masks import are_disjoint, from_dense, to_dense
@@ -144,3 +146,11 @@ def test_wrong_rule_and_keep(overlapping: Predictions) -> None:
         resolve(overlapping, "random")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match=r"resolve\.keep"):
         resolve(overlapping, "released", keep=0)
+
+
+def test_keep_is_refused_where_it_would_have_no_effect(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ["predictions", "resolve", "--keep", "2", "--rule", "area"]
+    assert run([*line, str(tmp_path / "a.json"), str(tmp_path / "b.json")]) == 2
+    assert "--rule released" in capsys.readouterr().err

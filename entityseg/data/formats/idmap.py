@@ -38,6 +38,9 @@ _MARKER = b'"entityseg-idmap"'
 _KEY = "entityseg-idmap"
 _MAX_VALUE = 2**24 - 1
 _ENTITY_KEYS = frozenset({"value", "id", "category_id", "area", "iscrowd"})
+_IMAGE_KEYS = frozenset({"map", "entities"})
+# Key under which a record keeps other keys of its source that are called like ours.
+_NAMESAKES = "entityseg-others"
 _LISTS = ("images", "categories", _KEY)
 
 
@@ -91,8 +94,7 @@ def read(path: Path, *, image_root: Path | None = None, png_root: Path | None = 
         counts.append(len(found))
         kept.append(extras if any(extras) else ())
         names.append(name)
-        extra = {key: value for key, value in image.extra.items() if key not in ("map", "entities")}
-        images.append(replace(image, extra=extra))
+        images.append(replace(image, extra=_others(image.extra, _IMAGE_KEYS)))
     findings.raise_errors()
 
     folders = [file.parent / FOLDER_NAME, file.parent] if png_root is None else [Path(png_root)]
@@ -150,7 +152,7 @@ class _Entities:
             row = self._entity(record, f"{self.place}.entities[{k}]", seen)
             if row is not None:
                 rows.append(row)
-                extras.append({key: one for key, one in record.items() if key not in _ENTITY_KEYS})
+                extras.append(_others(record, _ENTITY_KEYS))
         return rows, extras
 
     def _entity(self, record: Any, place: str, seen: set[int]) -> tuple[int, int, int, bool, float] | None:
@@ -251,9 +253,24 @@ def _write_image(one: AnnotatedImage, folder: Path, name: str) -> bytes:
     )
     for row, (annotation_id, category_id, area, crowd) in enumerate(columns):
         entity = {"value": row + 1, "id": annotation_id, "category_id": category_id, "area": area}
-        entities.append(with_extra({**entity, "iscrowd": int(crowd)}, one.extra_of(row)))
-    record = image_json(one.image)
+        extra = one.extra_of(row)
+        entities.append(
+            with_extra({**entity, "iscrowd": int(crowd), **_namesakes(extra, _ENTITY_KEYS)}, extra)
+        )
+    record = {**image_json(one.image), **_namesakes(one.image.extra, _IMAGE_KEYS)}
     return dumps({**record, "map": name, "entities": entities})
+
+
+def _namesakes(extra: Mapping[str, Any], ours: frozenset[str]) -> dict[str, Any]:
+    found = {key: value for key, value in extra.items() if key in ours}
+    return {_NAMESAKES: found} if found else {}
+
+
+def _others(record: Mapping[str, Any], ours: frozenset[str]) -> dict[str, Any]:
+    """Return the keys of a record that came from its source."""
+    others = {key: value for key, value in record.items() if key not in ours}
+    kept = others.get(_NAMESAKES)
+    return {**others.pop(_NAMESAKES), **others} if isinstance(kept, dict) else others
 
 
 FORMAT = Format(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -55,6 +56,21 @@ def test_the_harness_runs_them(
     ]  # fmt: skip
     assert run(command) == 0, capsys.readouterr().err
     assert "AP^e" in capsys.readouterr().out
+
+
+def test_the_fingerprint_is_of_configuration_weights_and_preprocessing(weights: Make, tmp_path: Path) -> None:
+    """What else lies in the folder, such as logs, is no other model."""
+    folder = Path(shutil.copytree(weights("mask2former"), tmp_path / "model"))
+    found = [Mask2FormerSegmenter(folder).fingerprint()]
+    (folder / "log.txt").write_text("step 7")
+    assert Mask2FormerSegmenter(folder).fingerprint() == found[0]
+    for name in ("config.json", "preprocessor_config.json"):
+        (folder / name).write_text((folder / name).read_text() + "\n")
+        found.append(Mask2FormerSegmenter(folder).fingerprint())
+    model = Mask2FormerSegmenter(folder)
+    with open(folder / "model.safetensors", "ab") as file:
+        file.write(b"0")
+    assert len({*found, model.fingerprint()}) == 4
 
 
 def test_class_indices_become_category_ids(weights: Make) -> None:
